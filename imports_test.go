@@ -1,0 +1,97 @@
+// Package eucora_test holds the walls of the house: which package may import
+// which. ARCHITECTURE.md draws them.
+package eucora_test
+
+import (
+	"encoding/json"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/eucora/eucora/"
+
+// wall is what one package may and may not import.
+type wall struct {
+	may    []string // of ours, besides itself
+	mayNot []string // of the standard library and others
+	why    string
+}
+
+var pure = []string{"os", "net", "net/http", "context", "database/sql", "math/rand", "math/rand/v2", "crypto/rand"}
+
+// walls is the import table. A package that is not here fails the test: decide
+// where it stands in the house, and say so here and in ARCHITECTURE.md.
+var walls = map[string]wall{
+	"internal/evidence": {nil, pure, "what was shown is a pure noun: it is hashed and scored again by strangers"},
+	"internal/ledger":   {nil, pure, "proofs must be checkable without this program"},
+	"internal/risk":     {[]string{"internal/evidence"}, pure, "a score depends on evidence and model and on nothing else"},
+	"internal/cab":      {[]string{"internal/evidence", "internal/risk"}, pure, "rules are pure: who, what and when are handed in"},
+	"internal/collect":  {[]string{"internal/evidence"}, []string{"net", "net/http", "database/sql"}, "readers of files fetch nothing"},
+	"internal/store": {
+		[]string{"internal/cab", "internal/evidence", "internal/risk", "internal/ledger"},
+		[]string{"net/http"}, "the store keeps; it does not decide and does not serve",
+	},
+	"internal/store/storetest": {[]string{"internal/store"}, []string{"net/http"}, "engines for tests"},
+	"internal/workflow": {
+		[]string{"internal/cab", "internal/evidence", "internal/risk", "internal/ledger", "internal/collect", "internal/store"},
+		[]string{"database/sql", "net/http"}, "a verb knows neither SQL nor HTTP",
+	},
+	"internal/identity": {[]string{"internal/cab", "internal/store"}, nil, "who you are is settled before what you want"},
+	"internal/httpapi": {
+		[]string{"api", "internal/workflow", "internal/identity", "internal/cab", "internal/evidence", "internal/risk", "internal/ledger"},
+		[]string{"database/sql"}, "the outside is thin: it only calls verbs",
+	},
+	"api": {nil, nil, "the contract is public and imports nothing of ours"},
+}
+
+// free are the packages that put the house together or measure it.
+var free = []string{"", "cmd/eucora", "bench"}
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+}
+
+func TestWalls(t *testing.T) {
+	for _, p := range packages(t) {
+		name := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, strings.TrimSuffix(module, "/")), "/")
+		if slices.Contains(free, name) {
+			continue
+		}
+		rule, known := walls[name]
+		if !known {
+			t.Errorf("package %s has no place in the import table: add it to imports_test.go and ARCHITECTURE.md", name)
+			continue
+		}
+		for _, imported := range p.Imports {
+			ours, isOurs := strings.CutPrefix(imported, module)
+			if isOurs && !slices.Contains(rule.may, ours) {
+				t.Errorf("%s imports %s: %s", name, ours, rule.why)
+			}
+			if slices.Contains(rule.mayNot, imported) {
+				t.Errorf("%s imports %s: %s", name, imported, rule.why)
+			}
+		}
+	}
+}
+
+func packages(t *testing.T) []listed {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "./...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []listed
+	for decoder := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listed
+		if err := decoder.Decode(&p); err == io.EOF {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}

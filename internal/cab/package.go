@@ -1,0 +1,65 @@
+package cab
+
+import (
+	"time"
+
+	"github.com/eucora/eucora/internal/evidence"
+)
+
+// Package is an evidence package as the store keeps it: the document's bytes
+// and what is looked up about them. The document is the truth; the other
+// members are copies for lists and are never scored or hashed again.
+type Package struct {
+	ID            string         `json:"id"`
+	DeploymentID  string         `json:"deployment_intent_id"`
+	CorrelationID string         `json:"correlation_id"`
+	CreatedBy     Person         `json:"created_by"`
+	CreatedAt     time.Time      `json:"created_at"`
+	Score         evidence.Score `json:"risk_score"`
+	ModelVersion  string         `json:"risk_model_version"`
+	Complete      bool           `json:"is_complete"`
+	ContentHash   string         `json:"content_hash"` // SHA-256 of Document, lower-case hex
+	Document      []byte         `json:"-"`            // RFC 8785 form of the whole record
+}
+
+// NewPackage files a scored record as evidence for a deployment intent.
+// document is record's canonical form and hash its digest; the caller computes
+// both once, outside the transaction.
+func NewPackage(call Call, d Deployment, record evidence.Record, document []byte, hash string) (Change, error) {
+	if err := PermitOn(call.Actor, CreateEvidence, Holding{Owners: []string{d.CreatedBy.ID}}); err != nil {
+		return Change{}, err
+	}
+	assessed := record.Assessment
+	p := &Package{
+		ID: record.ID, DeploymentID: d.ID, CorrelationID: d.CorrelationID,
+		CreatedBy: call.Actor.Person(), CreatedAt: call.Now,
+		Score: assessed.Score, ModelVersion: assessed.ModelVersion,
+		Complete: record.Completeness.Complete, ContentHash: hash, Document: document,
+	}
+	risk := &Risk{
+		PackageID: p.ID, Score: assessed.Score, ModelVersion: assessed.ModelVersion,
+		ModelDigest: assessed.ModelDigest, Contributions: make(map[string]evidence.Score, len(assessed.Factors)),
+	}
+	for _, factor := range assessed.Factors {
+		risk.Contributions[factor.Name] = factor.Contribution
+	}
+	subject := Subject{KindPackage, p.ID}
+	return Change{Package: p, Events: []Event{
+		call.event(EvidenceCreated, d.CorrelationID, d.ID, subject, EventData{Package: p}),
+		call.as(RiskGate).event(RiskAssessed, d.CorrelationID, d.ID, subject, EventData{Risk: risk}),
+	}}, nil
+}
+
+// TamperFound is the event that a package's stored bytes no longer have the
+// hash that was recorded for them. found says during what it was noticed.
+func TamperFound(call Call, p Package, actual, found string) Change {
+	data := EventData{Tamper: &Tamper{PackageID: p.ID, Expected: p.ContentHash, Actual: actual, Found: found}}
+	return Change{Events: []Event{
+		call.as(Guard).event(EvidenceTampered, p.CorrelationID, p.DeploymentID, Subject{KindPackage, p.ID}, data),
+	}}
+}
+
+// ErrTampered is the refusal that goes with [TamperFound].
+func ErrTampered(p Package) error {
+	return conflict("EVIDENCE_TAMPERED", "the stored evidence package %s no longer has the hash recorded for it; nothing that rests on it holds, tell an auditor", p.ID)
+}

@@ -1,0 +1,222 @@
+package cab
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/eucora/eucora/internal/evidence"
+	"github.com/eucora/eucora/internal/risk"
+	"github.com/go-json-experiment/json"
+	"go.yaml.in/yaml/v3"
+)
+
+// GateDecision is what the gate says of a package. Specification, section 5.
+type GateDecision string
+
+// The gate's answers, from the mildest to the strictest.
+const (
+	GateAuto      GateDecision = "auto_approved"
+	GateReview    GateDecision = "manual_review"
+	GateException GateDecision = "exception_required"
+)
+
+var gateOrder = []GateDecision{GateAuto, GateReview, GateException}
+
+func stricter(a, b GateDecision) GateDecision {
+	return gateOrder[max(slices.Index(gateOrder, a), slices.Index(gateOrder, b))]
+}
+
+// Policy is a published, versioned document that turns a score into a gate:
+// thresholds, guards, quorum and time limits. Published policies never change.
+type Policy struct {
+	Version    string           `json:"version" yaml:"version"`
+	RiskModel  string           `json:"risk_model" yaml:"risk_model"` // version of the model that scores new packages
+	Thresholds PolicyThresholds `json:"thresholds" yaml:"thresholds"`
+	Guards     []PolicyGuard    `json:"guards" yaml:"guards"`
+	Quorum     int              `json:"quorum" yaml:"quorum"`               // distinct CAB members who must approve, 1 or more
+	Approval   int              `json:"approval_days" yaml:"approval_days"` // an approval is good for this many days
+	Exception  ExceptionTerms   `json:"exception" yaml:"exception"`
+	DecideIn   DecideWithin     `json:"decide_within_hours" yaml:"decide_within_hours"`
+}
+
+// PolicyThresholds are the highest scores, in whole points, of the automatic
+// and of the reviewed gate; above Review an exception is required.
+type PolicyThresholds struct {
+	Auto   int `json:"auto" yaml:"auto"`
+	Review int `json:"review" yaml:"review"`
+}
+
+// PolicyGuard raises the gate when a fact is true, above a number, or
+// unreadable. A guard never lowers a gate.
+type PolicyGuard struct {
+	Name    string            `json:"name" yaml:"name"`
+	Fact    evidence.FactName `json:"fact" yaml:"fact"`
+	Above   *int64            `json:"above,omitzero" yaml:"above"` // for numbers: fires above this
+	IsTrue  bool              `json:"is_true,omitzero" yaml:"is_true"`
+	AtLeast GateDecision      `json:"at_least" yaml:"at_least"`
+	Reason  string            `json:"reason" yaml:"reason"`
+}
+
+// ExceptionTerms bound an exception's life, in days.
+type ExceptionTerms struct {
+	DefaultDays int `json:"default_days" yaml:"default_days"`
+	MaxDays     int `json:"max_days" yaml:"max_days"`
+}
+
+// DecideWithin is how soon a request wants a decision, in hours. Passing it
+// changes nothing by itself: silence is never consent.
+type DecideWithin struct {
+	Standard int `json:"standard" yaml:"standard"`
+	Urgent   int `json:"urgent" yaml:"urgent"`
+}
+
+//go:embed policies/*.yaml
+var policyFiles embed.FS
+
+// DefaultPolicy returns the text of the policy that a new installation starts
+// with, and the name of its file.
+func DefaultPolicy() (name string, text []byte) {
+	const file = "policies/1.0.yaml"
+	text, err := policyFiles.ReadFile(file)
+	if err != nil {
+		panic("the embedded policy is missing: " + err.Error()) // cannot happen: embedded at build
+	}
+	return file, text
+}
+
+// ParsePolicy reads a policy from YAML, refusing unknown members and terms
+// that could never be met or would open the gate to everything.
+func ParsePolicy(name string, text []byte) (Policy, error) {
+	var p Policy
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&p); err != nil {
+		return Policy{}, fmt.Errorf("%s: %w", name, err)
+	}
+	if err := decoder.Decode(new(any)); !errors.Is(err, io.EOF) {
+		return Policy{}, fmt.Errorf("%s: more than one document", name)
+	}
+	if err := p.check(); err != nil {
+		return Policy{}, fmt.Errorf("%s: %w", name, err)
+	}
+	return p, nil
+}
+
+// Document is the canonical (RFC 8785) form that is published, stored and
+// hashed.
+func (p Policy) Document() ([]byte, error) {
+	text, err := json.Marshal(p)
+	if err != nil {
+		return nil, fmt.Errorf("encode policy %s: %w", p.Version, err)
+	}
+	return evidence.Canonical(text)
+}
+
+// PolicyFromDocument reads what [Policy.Document] wrote.
+func PolicyFromDocument(document []byte) (Policy, error) {
+	var p Policy
+	if err := json.Unmarshal(document, &p, json.RejectUnknownMembers(true)); err != nil {
+		return Policy{}, fmt.Errorf("stored policy: %w", err)
+	}
+	return p, p.check()
+}
+
+var versionForm = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z.-]{0,31}$`)
+
+func (p Policy) check() error {
+	var problems []error
+	require := func(ok bool, format string, args ...any) {
+		if !ok {
+			problems = append(problems, fmt.Errorf(format, args...))
+		}
+	}
+	require(versionForm.MatchString(p.Version), "version: %q is not a version", p.Version)
+	require(versionForm.MatchString(p.RiskModel), "risk_model: %q is not a version", p.RiskModel)
+	require(0 <= p.Thresholds.Auto && p.Thresholds.Auto <= p.Thresholds.Review && p.Thresholds.Review <= 100,
+		"thresholds: want 0 <= auto <= review <= 100")
+	require(p.Quorum >= 1 && p.Quorum <= 20, "quorum: want 1 to 20 CAB members")
+	require(p.Approval >= 1 && p.Approval <= 365, "approval_days: want 1 to 365")
+	require(p.Exception.MaxDays >= 1 && p.Exception.MaxDays <= 90, "exception.max_days: want 1 to 90")
+	require(p.Exception.DefaultDays >= 1 && p.Exception.DefaultDays <= p.Exception.MaxDays,
+		"exception.default_days: want 1 to max_days")
+	require(p.DecideIn.Standard >= 1 && p.DecideIn.Urgent >= 1, "decide_within_hours: want at least 1")
+	for i, guard := range p.Guards {
+		require(guard.Name != "", "guards[%d].name: missing", i)
+		require(slices.Contains(gateOrder[1:], guard.AtLeast), "guards[%d].at_least: want manual_review or exception_required", i)
+		require((guard.Above != nil) != guard.IsTrue, "guards[%d]: want either above or is_true", i)
+		require(guard.factFits(), "guards[%d].fact: %q is not a fact of that kind", i, guard.Fact)
+	}
+	return errors.Join(problems...)
+}
+
+func (g PolicyGuard) factFits() bool {
+	for _, definition := range evidence.FactDefinitions() {
+		if definition.Name == g.Fact {
+			return (definition.Kind == evidence.NumberFact && g.Above != nil) ||
+				(definition.Kind == evidence.BoolFact && g.IsTrue)
+		}
+	}
+	return false
+}
+
+// RiskThresholds are the thresholds as package risk wants them.
+func (p Policy) RiskThresholds() risk.Thresholds {
+	return risk.Thresholds{Auto: evidence.Score(p.Thresholds.Auto * 100), Review: evidence.Score(p.Thresholds.Review * 100)}
+}
+
+// Gate is the gate's answer for one package, with its reasons.
+type Gate struct {
+	Decision   GateDecision     `json:"decision"`
+	Thresholds PolicyThresholds `json:"thresholds"`
+	Guards     []string         `json:"guards"` // the guards that fired
+	Rationale  string           `json:"rationale"`
+}
+
+// Evaluate turns a score and the facts behind it into a gate. A score equal to
+// a threshold falls on its lenient side: 50.00 is automatic, 50.01 is not.
+func (p Policy) Evaluate(score evidence.Score, facts evidence.Facts) Gate {
+	limits := p.RiskThresholds()
+	gate := Gate{Decision: GateException, Thresholds: p.Thresholds, Guards: []string{}}
+	switch {
+	case score <= limits.Auto:
+		gate.Decision = GateAuto
+		gate.Rationale = fmt.Sprintf("score %s is at most %d", score, p.Thresholds.Auto)
+	case score <= limits.Review:
+		gate.Decision = GateReview
+		gate.Rationale = fmt.Sprintf("score %s is above %d and at most %d", score, p.Thresholds.Auto, p.Thresholds.Review)
+	default:
+		gate.Rationale = fmt.Sprintf("score %s is above %d", score, p.Thresholds.Review)
+	}
+	for _, guard := range p.Guards {
+		if guard.fires(facts) {
+			gate.Guards = append(gate.Guards, guard.Name)
+			gate.Decision = stricter(gate.Decision, guard.AtLeast)
+			gate.Rationale += fmt.Sprintf("; guard %s: %s, at least %s", guard.Name, guard.Reason, guard.AtLeast)
+		}
+	}
+	return gate
+}
+
+// fires: what is there but cannot be read counts as the worst it could be.
+// A fact that is absent is completeness's business, not the guard's.
+func (g PolicyGuard) fires(facts evidence.Facts) bool {
+	fact := facts.Get(g.Fact)
+	switch fact.State {
+	case evidence.Missing:
+		return false
+	case evidence.Invalid:
+		return true
+	}
+	if g.IsTrue {
+		return fact.True()
+	}
+	return fact.Above(*g.Above)
+}
+
+func days(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }

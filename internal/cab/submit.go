@@ -1,0 +1,100 @@
+package cab
+
+import (
+	"strings"
+	"time"
+
+	"github.com/eucora/eucora/internal/evidence"
+)
+
+// Submission is everything that submitting depends on.
+type Submission struct {
+	ID         string // of the new request
+	Deployment Deployment
+	Package    Package
+	Score      evidence.Score // from the document, not from the row
+	Model      string         // version, from the document
+	Complete   evidence.Completeness
+	Facts      evidence.Facts
+	LatestID   string   // the newest package of the intent
+	Existing   *Request // the package's request, if it has one
+	Policy     Policy
+	Notes      string
+	Urgency    Urgency
+	Claimed    *evidence.Score // the score that the caller expects, to be checked only
+}
+
+// Submit turns a package into a request and lets the gate speak. The caller has
+// verified the package's bytes against its hash.
+func Submit(call Call, s Submission) (Change, error) {
+	if err := s.check(call); err != nil {
+		return Change{}, err
+	}
+	r := &Request{
+		ID: s.ID, Name: RequestName(s.ID), CorrelationID: s.Deployment.CorrelationID,
+		DeploymentID: s.Deployment.ID, PackageID: s.Package.ID, PackageOwner: s.Package.CreatedBy.ID,
+		IntentOwner: s.Deployment.CreatedBy.ID, ContentHash: s.Package.ContentHash,
+		Score: s.Score, ModelVersion: s.Model, PolicyVersion: s.Policy.Version,
+		Gate: s.Policy.Evaluate(s.Score, s.Facts), Quorum: s.Policy.Quorum, ApprovalDays: s.Policy.Approval,
+		Urgency: s.Urgency, Notes: s.Notes, SubmittedBy: call.Actor.Person(), SubmittedAt: call.Now,
+		DueAt: call.Now.Add(s.Policy.within(s.Urgency)), Revision: 1,
+	}
+	switch r.Gate.Decision {
+	case GateAuto:
+		return r.approveByRule(call), nil
+	case GateReview:
+		r.Status = Submitted
+	default:
+		r.Status = NeedsException
+	}
+	return Change{Request: r, Events: []Event{r.event(call, CABSubmitted, EventData{Request: r})}}, nil
+}
+
+// approveByRule writes the automatic decision. The submission is the
+// submitter's act; the decision is the gate's.
+func (r *Request) approveByRule(call Call) Change {
+	r.Status = AutoApproved
+	r.ValidUntil = call.Now.Add(days(r.ApprovalDays))
+	gate := call.as(RiskGate)
+	decision := r.decide(gate, AutoApproved, r.Gate.Rationale, nil)
+	return Change{Request: r, Decision: decision, Events: []Event{
+		r.event(call, CABSubmitted, EventData{Request: r}),
+		r.event(gate, CABApproved, EventData{Decision: decision}),
+	}}
+}
+
+func (s Submission) check(call Call) error {
+	own := Holding{Owners: []string{s.Deployment.CreatedBy.ID, s.Package.CreatedBy.ID}}
+	if err := PermitOn(call.Actor, SubmitRequest, own); err != nil {
+		return err
+	}
+	if err := checkText("notes", s.Notes, 0, MaxNotes); err != nil {
+		return err
+	}
+	if s.Urgency != Standard && s.Urgency != Urgent {
+		return invalid("urgency", "%q: want standard or urgent", s.Urgency)
+	}
+	if !s.Complete.Complete {
+		return &Error{
+			Kind: Invalid, Code: "EVIDENCE_INCOMPLETE", Missing: s.Complete.Missing,
+			Message: "the evidence is incomplete: " + strings.Join(s.Complete.Missing, ", ") + "; make a new package with all of it",
+		}
+	}
+	if s.Claimed != nil && *s.Claimed != s.Score {
+		return conflict("RISK_SCORE_MISMATCH", "the package's score is %s, not %s; the score is read from the package and risk_score is only checked", s.Score, *s.Claimed)
+	}
+	if s.Existing != nil {
+		return conflict("ALREADY_SUBMITTED", "this package has been submitted as %s, which is %s; changed evidence is a new package", s.Existing.Name, s.Existing.Status)
+	}
+	if s.LatestID != s.Package.ID {
+		return conflict("EVIDENCE_SUPERSEDED", "package %s is newer; the latest package of a deployment is the one that counts", s.LatestID)
+	}
+	return nil
+}
+
+func (p Policy) within(urgency Urgency) time.Duration {
+	if urgency == Urgent {
+		return time.Duration(p.DecideIn.Urgent) * time.Hour
+	}
+	return time.Duration(p.DecideIn.Standard) * time.Hour
+}

@@ -1,0 +1,270 @@
+package evidence
+
+import (
+	"fmt"
+	"math/big"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// FactName names something that scoring and guards can read. Models and
+// policies use these names.
+type FactName string
+
+// FactKind is what sort of value a fact has.
+type FactKind uint8
+
+// The kinds of facts.
+const (
+	NumberFact  FactKind = iota // a whole number, 0 or more
+	PercentFact                 // 0 to 100, any fraction
+	TextFact                    // one of an ordered list
+	BoolFact
+)
+
+// FactDefinition describes a fact: what it is and which way is worse.
+type FactDefinition struct {
+	Name    FactName
+	Kind    FactKind
+	Falling bool     // numbers: lower is worse (otherwise higher is)
+	Values  []string // text and bool: every value, best first
+	Meaning string
+}
+
+var (
+	manualTestStatuses = []string{"completed", "in_progress", "not_started"}
+	complexities       = []string{"low", "medium", "high"}
+)
+
+// The facts.
+const (
+	Coverage        FactName = "test_results.coverage_percent"
+	ManualTests     FactName = "test_results.manual_test_status"
+	TestsFailed     FactName = "test_results.failed"
+	Critical        FactName = "scan_results.critical"
+	High            FactName = "scan_results.high"
+	Medium          FactName = "scan_results.medium"
+	Low             FactName = "scan_results.low"
+	Unknown         FactName = "scan_results.unknown"
+	CriticalAndHigh FactName = "scan_results.critical_and_high"
+	Components      FactName = "deployment_plan.affected_components"
+	Users           FactName = "deployment_plan.affected_users"
+	Complexity      FactName = "deployment_plan.complexity"
+	Privileged      FactName = "deployment_plan.privileged"
+	Rollback        FactName = "rollback_plan.validated"
+)
+
+// definitions is the one list of facts; [Facts] is indexed by it.
+var definitions = [...]FactDefinition{
+	{Coverage, PercentFact, true, nil, "test coverage in percent"},
+	{ManualTests, TextFact, false, manualTestStatuses, "state of the manual tests"},
+	{TestsFailed, NumberFact, false, nil, "number of failed tests"},
+	{Critical, NumberFact, false, nil, "number of critical findings"},
+	{High, NumberFact, false, nil, "number of high findings"},
+	{Medium, NumberFact, false, nil, "number of medium findings"},
+	{Low, NumberFact, false, nil, "number of low findings"},
+	{Unknown, NumberFact, false, nil, "number of findings of unknown severity"},
+	{CriticalAndHigh, NumberFact, false, nil, "number of critical and high findings together"},
+	{Components, NumberFact, false, nil, "number of affected components"},
+	{Users, NumberFact, false, nil, "number of affected users"},
+	{Complexity, TextFact, false, complexities, "complexity of the change"},
+	{Privileged, BoolFact, false, []string{"false", "true"}, "whether the deployment runs with elevated privileges"},
+	{Rollback, BoolFact, false, []string{"true", "false"}, "whether the rollback plan has been validated"},
+}
+
+// FactDefinitions lists every fact.
+func FactDefinitions() []FactDefinition { return definitions[:] }
+
+// FactState says whether a fact can be used.
+type FactState uint8
+
+// The states. The zero value is Missing: what nobody set is not known.
+const (
+	Missing FactState = iota
+	Known
+	Invalid // there, but of the wrong type, out of range, or not one of the values
+)
+
+func (s FactState) String() string {
+	return [...]string{"missing", "known", "invalid"}[s]
+}
+
+// Fact is one fact as read from a package.
+type Fact struct {
+	State  FactState
+	Number *big.Rat // of number and percent facts; never changed
+	Text   string   // of text and bool facts ("true", "false")
+	Shown  string   // the value as people see it
+	Reason string   // why it is invalid
+}
+
+// True reports whether a bool fact is known to be true.
+func (f Fact) True() bool { return f.State == Known && f.Text == "true" }
+
+// Above reports whether a number is above n. What is not known is.
+func (f Fact) Above(n int64) bool {
+	return f.State != Known || f.Number == nil || f.Number.Cmp(new(big.Rat).SetInt64(n)) > 0
+}
+
+// Facts are the facts of one package.
+type Facts [len(definitions)]Fact
+
+// Get returns a fact by name. A name that is no fact is Missing.
+func (f *Facts) Get(name FactName) Fact {
+	for i := range definitions {
+		if definitions[i].Name == name {
+			return f[i]
+		}
+	}
+	return Fact{}
+}
+
+// ReadFacts reads every fact from sections in canonical form. It never fails:
+// what cannot be used says why, and counts as the worst.
+func ReadFacts(s Sections) Facts {
+	var f Facts
+	for i, definition := range definitions {
+		section, name, _ := strings.Cut(string(definition.Name), ".")
+		value := member(*s.section(section), name)
+		switch {
+		case definition.Name == CriticalAndHigh:
+			f[i] = sum(readFindings(member(s.ScanResults, "critical")), readFindings(member(s.ScanResults, "high")))
+		case definition.Name == Components:
+			f[i] = readLength(value)
+		case section == scanResults:
+			f[i] = readFindings(value)
+		case definition.Kind == PercentFact:
+			f[i] = readPercent(value)
+		case definition.Kind == NumberFact:
+			f[i] = readCount(value)
+		case definition.Kind == TextFact:
+			f[i] = readChoice(value, definition.Values)
+		case definition.Kind == BoolFact:
+			f[i] = readBool(value)
+		}
+	}
+	return f
+}
+
+func invalidFact(v jsontext.Value, reason string) Fact {
+	const most = 60
+	shown := string(v)
+	if len(shown) > most {
+		shown = strings.ToValidUTF8(shown[:most], "") + "…"
+	}
+	return Fact{State: Invalid, Shown: shown, Reason: reason}
+}
+
+func number(n int64) Fact {
+	return Fact{State: Known, Number: new(big.Rat).SetInt64(n), Shown: fmt.Sprint(n)}
+}
+
+var (
+	zero    = new(big.Rat)
+	hundred = new(big.Rat).SetInt64(100)
+)
+
+func readPercent(v jsontext.Value) Fact {
+	const want = "not a number from 0 to 100"
+	switch v.Kind() {
+	case 0:
+		return Fact{}
+	case '0':
+		n, ok := new(big.Rat).SetString(string(v))
+		if ok && n.Cmp(zero) >= 0 && n.Cmp(hundred) <= 0 {
+			return Fact{State: Known, Number: n, Shown: string(v)}
+		}
+	}
+	return invalidFact(v, want)
+}
+
+func readCount(v jsontext.Value) Fact {
+	if v == nil {
+		return Fact{}
+	}
+	var n int64
+	for _, c := range v { // canonical: a whole number is digits and nothing else
+		if c < '0' || c > '9' {
+			return invalidFact(v, "not a whole number of 0 or more")
+		}
+		n = n*10 + int64(c-'0')
+	}
+	return number(n)
+}
+
+// readFindings takes a number of findings, or a list of them.
+func readFindings(v jsontext.Value) Fact {
+	if n, ok := length(v); ok {
+		return number(int64(n))
+	}
+	f := readCount(v)
+	if f.State == Invalid {
+		f.Reason = "neither a whole number of 0 or more nor a list of findings"
+	}
+	return f
+}
+
+func readLength(v jsontext.Value) Fact {
+	if v == nil {
+		return Fact{}
+	}
+	n, ok := length(v)
+	if !ok {
+		return invalidFact(v, "not a list")
+	}
+	return number(int64(n))
+}
+
+func readChoice(v jsontext.Value, values []string) Fact {
+	if v == nil {
+		return Fact{}
+	}
+	text, ok := readText(v)
+	for _, value := range values {
+		if ok && text == value {
+			return Fact{State: Known, Text: value, Shown: value}
+		}
+	}
+	return invalidFact(v, "not one of "+strings.Join(values, ", "))
+}
+
+func readBool(v jsontext.Value) Fact {
+	switch v.Kind() {
+	case 0:
+		return Fact{}
+	case 't', 'f':
+		return Fact{State: Known, Text: string(v), Shown: string(v)}
+	}
+	return invalidFact(v, "neither true nor false")
+}
+
+func sum(a, b Fact) Fact {
+	switch {
+	case a.State == Invalid:
+		return a
+	case b.State == Invalid:
+		return b
+	case a.State == Missing || b.State == Missing:
+		return Fact{}
+	}
+	total := new(big.Rat).Add(a.Number, b.Number)
+	return Fact{State: Known, Number: total, Shown: total.Num().String()}
+}
+
+func readText(v jsontext.Value) (string, bool) {
+	if v.Kind() != '"' {
+		return "", false
+	}
+	text, err := jsontext.AppendUnquote(nil, v)
+	return string(text), err == nil
+}
+
+func length(v jsontext.Value) (int, bool) {
+	if v.Kind() != '[' {
+		return 0, false
+	}
+	n := 0
+	err := eachElement(v, func(int, jsontext.Value) error { n++; return nil })
+	return n, err == nil
+}

@@ -1,0 +1,121 @@
+package workflow
+
+import (
+	"context"
+
+	"github.com/eucora/eucora/internal/cab"
+	"github.com/eucora/eucora/internal/evidence"
+	"github.com/eucora/eucora/internal/store"
+)
+
+// CreateDeployment records what somebody wants to deploy, and gives it the
+// correlation id that runs through everything after.
+func (s *Service) CreateDeployment(ctx context.Context, call Call, appName, version string, ring cab.Ring) (cab.Deployment, error) {
+	return do(ctx, s, call, cab.CreateDeployment, func(tx *store.Tx, c cab.Call) (cab.Deployment, error) {
+		change, err := cab.NewDeployment(c, newID(), newID(), appName, version, ring)
+		if err != nil {
+			return cab.Deployment{}, err
+		}
+		return *change.Deployment, tx.Save(change)
+	})
+}
+
+// Deployment returns one deployment intent.
+func (s *Service) Deployment(ctx context.Context, call Call, id string) (cab.Deployment, error) {
+	return see(ctx, s, call.Actor, cab.ReadDeployment, func(r *store.Reader) (cab.Deployment, error) {
+		d, err := r.Deployment(id)
+		if err != nil {
+			return cab.Deployment{}, err
+		}
+		held, err := r.DeploymentHolding(id)
+		if err != nil {
+			return cab.Deployment{}, err
+		}
+		return d, cab.PermitOn(call.Actor, cab.ReadDeployment, held)
+	})
+}
+
+// Deployments lists the intents that the actor may see.
+func (s *Service) Deployments(ctx context.Context, call Call, filter DeploymentFilter) (Page[cab.Deployment], error) {
+	return see(ctx, s, call.Actor, cab.ReadDeployment, func(r *store.Reader) (Page[cab.Deployment], error) {
+		filter.Owner, filter.ApprovedOnly = reach(call.Actor, cab.ReadDeployment, filter.Owner)
+		return r.Deployments(filter)
+	})
+}
+
+// ApprovalStatus is a deployment's standing with what it rests on.
+type ApprovalStatus struct {
+	cab.Standing
+	Deployment cab.Deployment
+	Latest     *RequestRow     // the newest package's request, nil if never submitted
+	Exceptions []cab.Exception // those in force
+}
+
+// ApprovalStatus asks whether a deployment is approved at this moment. The
+// package's bytes are hashed first; a mismatch is a conflict, and an event.
+func (s *Service) ApprovalStatus(ctx context.Context, call Call, id string) (ApprovalStatus, error) {
+	var altered *cab.Package
+	status, err := see(ctx, s, call.Actor, cab.AskGate, func(r *store.Reader) (ApprovalStatus, error) {
+		altered = nil
+		in, err := r.StandingInput(id)
+		if err != nil {
+			return ApprovalStatus{}, err
+		}
+		if err := cab.PermitOn(call.Actor, cab.AskGate, cab.Holding{Owners: []string{in.Deployment.CreatedBy.ID}}); err != nil {
+			return ApprovalStatus{}, err
+		}
+		if in.Package != nil && evidence.Digest(in.Package.Document) != in.Package.ContentHash {
+			altered = in.Package
+			return ApprovalStatus{}, cab.ErrTampered(*in.Package)
+		}
+		return s.standing(in), nil
+	})
+	if altered != nil {
+		if err := s.recordTampering(ctx, call, *altered, evidence.Digest(altered.Document), "gate"); err != nil {
+			return ApprovalStatus{}, err
+		}
+	}
+	return status, err
+}
+
+func (s *Service) standing(in store.StandingInput) ApprovalStatus {
+	now := s.now()
+	status := ApprovalStatus{Deployment: in.Deployment}
+	var latestID string
+	var request *cab.Request
+	if in.Package != nil {
+		latestID = in.Package.ID
+	}
+	if in.Request != nil {
+		status.Latest = &RequestRow{Request: *in.Request, Decision: in.Decision}
+		request = in.Request
+	}
+	for _, e := range in.Exceptions {
+		if e.Active(now) {
+			status.Exceptions = append(status.Exceptions, e)
+		}
+	}
+	status.Standing = cab.Stand(now, latestID, request, in.Exceptions)
+	return status
+}
+
+// ReportDeployment records what a publisher says has happened. A start is
+// refused unless the deployment is approved at that moment.
+func (s *Service) ReportDeployment(ctx context.Context, call Call, id string, kind cab.EventType, detail string) (cab.Deployment, error) {
+	return do(ctx, s, call, cab.ReportDeployment, func(tx *store.Tx, c cab.Call) (cab.Deployment, error) {
+		in, err := tx.StandingInput(id)
+		if err != nil {
+			return cab.Deployment{}, err
+		}
+		if kind == cab.DeploymentStarted && in.Package != nil {
+			if err := intact(c, *in.Package, "start of deployment"); err != nil {
+				return cab.Deployment{}, err
+			}
+		}
+		change, err := in.Deployment.Report(c, kind, s.standing(in).Standing, detail)
+		if err != nil {
+			return cab.Deployment{}, err
+		}
+		return *change.Deployment, tx.Save(change)
+	})
+}

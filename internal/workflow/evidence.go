@@ -1,0 +1,189 @@
+package workflow
+
+import (
+	"context"
+	"errors"
+
+	"github.com/eucora/eucora/internal/cab"
+	"github.com/eucora/eucora/internal/evidence"
+	"github.com/eucora/eucora/internal/risk"
+	"github.com/eucora/eucora/internal/store"
+)
+
+// Evidence is a package with its document read.
+type Evidence struct {
+	cab.Package
+	Record evidence.Record
+}
+
+// CreateEvidence scores and files evidence for a deployment. data is the
+// evidence_data object in canonical form. Incomplete evidence is filed too; it
+// can be looked at and never submitted.
+func (s *Service) CreateEvidence(ctx context.Context, call Call, deploymentID string, data []byte) (Evidence, error) {
+	if err := permit(call.Actor, cab.CreateEvidence); err != nil {
+		return Evidence{}, err
+	}
+	sections, err := evidence.ParseSections(data)
+	if err != nil {
+		return Evidence{}, invalidSections(err)
+	}
+	complete, facts := sections.Completeness(), evidence.ReadFacts(sections)
+	return do(ctx, s, call, cab.CreateEvidence, func(tx *store.Tx, c cab.Call) (Evidence, error) {
+		in, err := tx.EvidenceInput(deploymentID)
+		if err != nil {
+			return Evidence{}, err
+		}
+		model, err := s.model(in.Model)
+		if err != nil {
+			return Evidence{}, err
+		}
+		record := evidence.Record{
+			ID: newID(), DeploymentIntentID: in.Deployment.ID, CorrelationID: in.Deployment.CorrelationID,
+			AppName: in.Deployment.AppName, Version: in.Deployment.AppVersion, TargetRing: string(in.Deployment.TargetRing),
+			CreatedBy: evidence.Person(c.Actor.Person()), CreatedAt: c.Now,
+			Sections: sections, Completeness: complete, Assessment: model.Assess(facts),
+		}
+		document, err := record.Document()
+		if err != nil {
+			return Evidence{}, err
+		}
+		change, err := cab.NewPackage(c, in.Deployment, record, document, evidence.Digest(document))
+		if err != nil {
+			return Evidence{}, err
+		}
+		return Evidence{*change.Package, record}, tx.Save(change)
+	})
+}
+
+// invalidSections gives a malformed section the shape of a caller's error.
+func invalidSections(err error) error {
+	refusal := &cab.Error{Kind: cab.Invalid, Code: "INVALID_INPUT", Message: err.Error(), Err: err}
+	if field, ok := errors.AsType[*evidence.FieldError](err); ok {
+		refusal.Fields = []cab.FieldError{{Field: field.Field, Message: field.Message}}
+	}
+	return refusal
+}
+
+// model is the published model, parsed. A stored model whose bytes no longer
+// have its digest scores nothing: nothing ever falls back.
+func (s *Service) model(published cab.Published) (*risk.Model, error) {
+	if known, ok := s.models.Load(published.Digest); ok {
+		return known.(*risk.Model), nil
+	}
+	if actual := evidence.Digest(published.Document); actual != published.Digest {
+		return nil, &cab.Error{
+			Kind: cab.Internal, Code: "MODEL_TAMPERED",
+			Message: "the stored risk model " + published.Version + " no longer has its published digest; nothing is scored with it",
+		}
+	}
+	model, err := risk.ParseCanonical(published.Document)
+	if err != nil {
+		return nil, err
+	}
+	s.models.Store(published.Digest, model)
+	return model, nil
+}
+
+// policy reads a published policy, refusing one whose bytes have changed.
+func policy(published cab.Published) (cab.Policy, error) {
+	if actual := evidence.Digest(published.Document); actual != published.Digest {
+		return cab.Policy{}, &cab.Error{
+			Kind: cab.Internal, Code: "POLICY_TAMPERED",
+			Message: "the stored policy " + published.Version + " no longer has its published digest; no gate opens by it",
+		}
+	}
+	return cab.PolicyFromDocument(published.Document)
+}
+
+// intact checks a package's bytes against its hash. What is wrong comes back
+// as [tampered], with the event to write.
+func intact(c cab.Call, p cab.Package, during string) error {
+	if actual := evidence.Digest(p.Document); actual != p.ContentHash {
+		return &tampered{cab.TamperFound(c, p, actual, during), cab.ErrTampered(p)}
+	}
+	return nil
+}
+
+// Verification is the result of checking a package's bytes again.
+type Verification struct {
+	PackageID string
+	Expected  string // the hash recorded at creation
+	Actual    string // the hash of the bytes as they are now
+	Valid     bool
+}
+
+// VerifyEvidence hashes the stored bytes of a package again.
+func (s *Service) VerifyEvidence(ctx context.Context, call Call, id string) (Verification, error) {
+	p, err := s.packageOf(ctx, call, id)
+	if err != nil {
+		return Verification{}, err
+	}
+	actual := evidence.Digest(p.Document)
+	v := Verification{PackageID: p.ID, Expected: p.ContentHash, Actual: actual, Valid: actual == p.ContentHash}
+	if !v.Valid {
+		err = s.recordTampering(ctx, call, p, actual, "verification")
+	}
+	return v, err
+}
+
+// recordTampering writes the event of a tampering found while only reading.
+func (s *Service) recordTampering(ctx context.Context, call Call, p cab.Package, actual, during string) error {
+	return s.store.Update(ctx, func(tx *store.Tx) error {
+		return tx.Save(cab.TamperFound(s.cabCall(call), p, actual, during))
+	})
+}
+
+// Evidence returns a package as it was filed. A package whose bytes have
+// changed is shown to nobody as evidence; its document still can be had.
+func (s *Service) Evidence(ctx context.Context, call Call, id string) (Evidence, error) {
+	p, err := s.packageOf(ctx, call, id)
+	if err != nil {
+		return Evidence{}, err
+	}
+	if actual := evidence.Digest(p.Document); actual != p.ContentHash {
+		if err := s.recordTampering(ctx, call, p, actual, "reading"); err != nil {
+			return Evidence{}, err
+		}
+		return Evidence{}, cab.ErrTampered(p)
+	}
+	record, err := evidence.ParseDocument(p.Document)
+	return Evidence{p, record}, err
+}
+
+// Document returns a package's stored bytes, whatever they are now.
+func (s *Service) Document(ctx context.Context, call Call, id string) (cab.Package, error) {
+	return s.packageOf(ctx, call, id)
+}
+
+func (s *Service) packageOf(ctx context.Context, call Call, id string) (cab.Package, error) {
+	return see(ctx, s, call.Actor, cab.ReadEvidence, func(r *store.Reader) (cab.Package, error) {
+		p, err := r.Package(id)
+		if err != nil {
+			return cab.Package{}, err
+		}
+		held, err := r.PackageHolding(id)
+		if err != nil {
+			return cab.Package{}, err
+		}
+		return p, cab.PermitOn(call.Actor, cab.ReadEvidence, held)
+	})
+}
+
+// EvidenceList lists packages, newest first, without their documents.
+func (s *Service) EvidenceList(ctx context.Context, call Call, filter PackageFilter) (Page[cab.Package], error) {
+	return see(ctx, s, call.Actor, cab.ReadEvidence, func(r *store.Reader) (Page[cab.Package], error) {
+		filter.Owner, filter.ApprovedOnly = reach(call.Actor, cab.ReadEvidence, filter.Owner)
+		return r.Packages(filter)
+	})
+}
+
+// reach limits a list to what the actor may see.
+func reach(actor cab.Actor, action cab.Action, owner string) (onlyOwner string, approvedOnly bool) {
+	switch cab.AccessOf(actor.Role, action) {
+	case cab.Own:
+		return actor.ID, false
+	case cab.Approved:
+		return owner, true
+	}
+	return owner, false
+}

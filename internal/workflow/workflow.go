@@ -1,0 +1,169 @@
+// Package workflow holds the verbs: one exported method is one thing that a
+// person or a machine can ask for, and one transaction. A verb reads what a
+// rule needs, asks package cab (which decides, purely), and saves the rows and
+// events that come back. It knows neither SQL nor HTTP.
+package workflow
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/eucora/eucora/internal/cab"
+	"github.com/eucora/eucora/internal/store"
+	"github.com/google/uuid"
+)
+
+// Service carries out verbs on one store. It is safe for concurrent use.
+type Service struct {
+	store  *store.Store
+	clock  func() time.Time
+	models sync.Map // digest → *risk.Model, parsed once; published models never change
+}
+
+// New makes a service. clock tells the time; nil means the machine's clock.
+func New(st *store.Store, clock func() time.Time) *Service {
+	if clock == nil {
+		clock = time.Now
+	}
+	return &Service{store: st, clock: clock}
+}
+
+// Call is who asks, from where, and whether at most once.
+type Call struct {
+	Actor  cab.Actor
+	Source cab.Source
+	Once   *Once // nil: no idempotency key was sent
+}
+
+// Once makes a verb happen once for each key of a principal. The answer is
+// rendered and stored in the verb's own transaction; a later call with the same
+// key and fingerprint gets a [Replayed] with those bytes, and with another
+// fingerprint a conflict. A refusal changes nothing and is not stored.
+type Once struct {
+	Key         string
+	Fingerprint string // digest of method, path and body
+	Render      func(result any) (status int, body []byte, err error)
+}
+
+// Replayed is the answer that was given before under the same key. It travels
+// as an error because the verb did not run.
+type Replayed struct {
+	Status int
+	Body   []byte
+}
+
+func (*Replayed) Error() string { return "answered before under this Idempotency-Key" }
+
+// tampered carries the event of a tampering found inside a transaction, so that
+// the refusal and the event are both had: the event is committed, the verb is
+// not.
+type tampered struct {
+	change  cab.Change
+	refusal error
+}
+
+func (t *tampered) Error() string { return t.refusal.Error() }
+
+// now is the moment of a call: UTC, whole microseconds, as stored.
+func (s *Service) now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }
+
+func (s *Service) cabCall(call Call) cab.Call {
+	return cab.Call{Actor: call.Actor, Source: call.Source, Now: s.now()}
+}
+
+// newID is a time-ordered UUID (version 7).
+func newID() string { return uuid.Must(uuid.NewV7()).String() }
+
+// do runs one changing verb in one transaction. Whether the role may ever do
+// this is settled before anything is looked up. The closure may run twice: each
+// run starts from nothing.
+func do[T any](ctx context.Context, s *Service, call Call, action cab.Action, verb func(tx *store.Tx, c cab.Call) (T, error)) (T, error) {
+	var result, none T
+	var refusal error
+	if err := permit(call.Actor, action); err != nil {
+		return none, err
+	}
+	err := s.store.Update(ctx, func(tx *store.Tx) error {
+		result, refusal = none, nil
+		if err := replay(tx, call); err != nil {
+			return err
+		}
+		var err error
+		result, err = verb(tx, s.cabCall(call))
+		if found, ok := errors.AsType[*tampered](err); ok {
+			refusal = found.refusal
+			return tx.Save(found.change)
+		}
+		if err != nil {
+			return err
+		}
+		return keepAnswer(tx, call, result, s.now())
+	})
+	if err == nil {
+		err = refusal
+	}
+	if err != nil {
+		return none, err
+	}
+	return result, nil
+}
+
+// permit lets the operator at the machine's own command line administer.
+func permit(actor cab.Actor, action cab.Action) error {
+	if actor == cab.Setup && action == cab.Administer {
+		return nil
+	}
+	return cab.Permit(actor, action)
+}
+
+func replay(tx *store.Tx, call Call) error {
+	if call.Once == nil {
+		return nil
+	}
+	before, found, err := tx.Replay(call.Actor.ID, call.Once.Key)
+	switch {
+	case err != nil:
+		return err
+	case !found:
+		return nil
+	case before.Fingerprint != call.Once.Fingerprint:
+		return &cab.Error{
+			Kind: cab.Conflict, Code: "IDEMPOTENCY_KEY_REUSED",
+			Message: "this Idempotency-Key was used for another request; use a new key for each new request",
+		}
+	}
+	return &Replayed{Status: before.Status, Body: before.Body}
+}
+
+func keepAnswer(tx *store.Tx, call Call, result any, now time.Time) error {
+	if call.Once == nil {
+		return nil
+	}
+	status, body, err := call.Once.Render(result)
+	if err != nil {
+		return err
+	}
+	return tx.SaveReplay(store.Replay{
+		PrincipalID: call.Actor.ID, Key: call.Once.Key, Fingerprint: call.Once.Fingerprint,
+		Status: status, Body: body, CreatedAt: now,
+	})
+}
+
+// see runs one reading verb on a snapshot.
+func see[T any](ctx context.Context, s *Service, actor cab.Actor, action cab.Action, verb func(r *store.Reader) (T, error)) (T, error) {
+	var result, none T
+	if err := permit(actor, action); err != nil {
+		return none, err
+	}
+	err := s.store.View(ctx, func(r *store.Reader) error {
+		var err error
+		result, err = verb(r)
+		return err
+	})
+	if err != nil {
+		return none, err
+	}
+	return result, nil
+}
