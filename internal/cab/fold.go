@@ -1,15 +1,22 @@
 package cab
 
 import (
+	"crypto/sha256"
 	"fmt"
 
 	"github.com/go-json-experiment/json"
 )
 
-// Rows is the state of the world as the events tell it: for each subject kind
-// and id, the row's JSON after the last event that changed it. Votes and
-// decisions are keyed by request (and voter).
-type Rows map[Subject]string
+// Rows is the state of the world as the events tell it: for each row, its
+// digest after the last event that changed it, and which event that was. Votes
+// and decisions are keyed by request (and voter).
+type Rows map[Subject]RowState
+
+// RowState is what the events say of one row.
+type RowState struct {
+	Digest [sha256.Size]byte // of the row, see [RowDigest]
+	Seq    int64             // the event that last changed it
+}
 
 // Kinds of rows that are not subjects of their own.
 const (
@@ -23,11 +30,11 @@ func (rows Rows) Fold(e Event) error {
 	d := e.Data
 	var err error
 	put := func(kind SubjectKind, id string, row any) {
-		text, failed := RowText(row)
+		digest, failed := RowDigest(row)
 		if failed != nil && err == nil {
 			err = fmt.Errorf("event %d: %w", e.Seq, failed)
 		}
-		rows[Subject{kind, id}] = text
+		rows[Subject{kind, id}] = RowState{digest, e.Seq}
 	}
 	if d.Deployment != nil {
 		put(KindDeployment, d.Deployment.ID, d.Deployment)
@@ -62,11 +69,12 @@ func (rows Rows) Fold(e Event) error {
 	return err
 }
 
-// RowText is the form in which a row is compared with what the events say.
-func RowText(row any) (string, error) {
+// RowDigest is the digest of a row in the form in which rows are compared with
+// what the events say.
+func RowDigest(row any) ([sha256.Size]byte, error) {
 	text, err := json.Marshal(row, json.Deterministic(true))
 	if err != nil {
-		return "", fmt.Errorf("encode row: %w", err)
+		return [sha256.Size]byte{}, fmt.Errorf("encode row: %w", err)
 	}
-	return string(text), nil
+	return sha256.Sum256(text), nil
 }

@@ -33,7 +33,11 @@ func (s *Service) CreateEvidence(ctx context.Context, call Call, deploymentID st
 		if err != nil {
 			return Evidence{}, err
 		}
-		model, err := s.model(in.Model)
+		rules, err := s.policy(in.Policy)
+		if err != nil {
+			return Evidence{}, err
+		}
+		model, err := s.modelVersion(&tx.Reader, rules.RiskModel)
 		if err != nil {
 			return Evidence{}, err
 		}
@@ -64,35 +68,53 @@ func invalidSections(err error) error {
 	return refusal
 }
 
-// model is the published model, parsed. A stored model whose bytes no longer
-// have its digest scores nothing: nothing ever falls back.
-func (s *Service) model(published cab.Published) (*risk.Model, error) {
-	if known, ok := s.models.Load(published.Digest); ok {
+// modelVersion is a published model, parsed. Published models never change, so
+// each is read once.
+func (s *Service) modelVersion(r *store.Reader, version string) (*risk.Model, error) {
+	if known, ok := s.models.Load(version); ok {
 		return known.(*risk.Model), nil
 	}
+	published, err := r.Model(version)
+	if err != nil {
+		return nil, err
+	}
+	model, err := modelOf(published)
+	if err != nil {
+		return nil, err
+	}
+	s.models.Store(version, model)
+	return model, nil
+}
+
+// modelOf reads a published model. One whose bytes no longer have its digest
+// scores nothing: nothing ever falls back.
+func modelOf(published cab.Published) (*risk.Model, error) {
 	if actual := evidence.Digest(published.Document); actual != published.Digest {
 		return nil, &cab.Error{
 			Kind: cab.Internal, Code: "MODEL_TAMPERED",
 			Message: "the stored risk model " + published.Version + " no longer has its published digest; nothing is scored with it",
 		}
 	}
-	model, err := risk.ParseCanonical(published.Document)
-	if err != nil {
-		return nil, err
-	}
-	s.models.Store(published.Digest, model)
-	return model, nil
+	return risk.ParseCanonical(published.Document)
 }
 
-// policy reads a published policy, refusing one whose bytes have changed.
-func policy(published cab.Published) (cab.Policy, error) {
+// policy is a published policy, parsed; one whose bytes have changed opens no
+// gate. Each is read once: the cache is by digest, and the digest is checked.
+func (s *Service) policy(published cab.Published) (cab.Policy, error) {
 	if actual := evidence.Digest(published.Document); actual != published.Digest {
 		return cab.Policy{}, &cab.Error{
 			Kind: cab.Internal, Code: "POLICY_TAMPERED",
 			Message: "the stored policy " + published.Version + " no longer has its published digest; no gate opens by it",
 		}
 	}
-	return cab.PolicyFromDocument(published.Document)
+	if known, ok := s.policies.Load(published.Digest); ok {
+		return known.(cab.Policy), nil
+	}
+	rules, err := cab.PolicyFromDocument(published.Document)
+	if err == nil {
+		s.policies.Store(published.Digest, rules)
+	}
+	return rules, err
 }
 
 // intact checks a package's bytes against its hash. What is wrong comes back

@@ -23,7 +23,7 @@ func (s *Service) RequestException(ctx context.Context, call Call, ask Exception
 		if err != nil {
 			return cab.Exception{}, err
 		}
-		rules, err := policy(in.Policy)
+		rules, err := s.policy(in.Policy)
 		if err != nil {
 			return cab.Exception{}, err
 		}

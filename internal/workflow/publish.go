@@ -38,11 +38,7 @@ type Trial struct {
 // is the evidence_data object in canonical form.
 func (s *Service) Score(ctx context.Context, call Call, version string, data []byte) (Trial, error) {
 	return see(ctx, s, call.Actor, cab.ReadModels, func(r *store.Reader) (Trial, error) {
-		published, err := r.Model(version)
-		if err != nil {
-			return Trial{}, err
-		}
-		model, err := s.model(published)
+		model, err := s.modelVersion(r, version)
 		if err != nil {
 			return Trial{}, err
 		}
@@ -50,7 +46,7 @@ func (s *Service) Score(ctx context.Context, call Call, version string, data []b
 		if err != nil {
 			return Trial{}, err
 		}
-		rules, err := policy(active)
+		rules, err := s.policy(active)
 		if err != nil {
 			return Trial{}, err
 		}
@@ -83,11 +79,7 @@ func (s *Service) PublishModel(ctx context.Context, call Call, model *risk.Model
 // been published.
 func (s *Service) PublishPolicy(ctx context.Context, call Call, rules cab.Policy) (cab.Published, error) {
 	return do(ctx, s, call, cab.Administer, func(tx *store.Tx, c cab.Call) (cab.Published, error) {
-		published, err := tx.Model(rules.RiskModel)
-		if err != nil {
-			return cab.Published{}, err
-		}
-		model, err := s.model(published)
+		model, err := s.modelVersion(&tx.Reader, rules.RiskModel)
 		if err != nil {
 			return cab.Published{}, err
 		}

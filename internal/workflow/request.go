@@ -43,7 +43,7 @@ func (s *Service) Submit(ctx context.Context, call Call, ask Submission) (Reques
 		if err != nil {
 			return RequestRow{}, err
 		}
-		rules, err := policy(in.Policy)
+		rules, err := s.policy(in.Policy)
 		if err != nil {
 			return RequestRow{}, err
 		}

@@ -17,9 +17,10 @@ import (
 
 // Service carries out verbs on one store. It is safe for concurrent use.
 type Service struct {
-	store  *store.Store
-	clock  func() time.Time
-	models sync.Map // digest → *risk.Model, parsed once; published models never change
+	store    *store.Store
+	clock    func() time.Time
+	models   sync.Map // version → *risk.Model
+	policies sync.Map // digest → cab.Policy
 }
 
 // New makes a service. clock tells the time; nil means the machine's clock.

@@ -1,0 +1,198 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/eucora/eucora/internal/cab"
+	"github.com/eucora/eucora/internal/ledger"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+)
+
+// growth is how much one batch extends the ledger. It lives as long as the
+// batch's transaction.
+type growth struct {
+	writer   *writer
+	frontier *ledger.Frontier // nil until the first event
+}
+
+// mark and reset undo what a closure that failed had appended.
+func (g *growth) mark() *ledger.Frontier {
+	if g.frontier == nil {
+		return nil
+	}
+	return g.frontier.Clone()
+}
+
+func (g *growth) reset(to *ledger.Frontier) { g.frontier = to }
+
+// load makes the frontier that the database has now. The writer's own is good
+// only if nobody else (another replica, the command line) has written since.
+func (g *growth) load(r Reader) error {
+	size, err := r.treeSize()
+	if err != nil {
+		return err
+	}
+	if known := g.writer.frontier; known != nil && known.Size() == size {
+		g.frontier = known.Clone()
+		return nil
+	}
+	tiles := map[ledger.TileID][]byte{}
+	for _, id := range ledger.EdgeTiles(size) {
+		if tiles[id], err = r.tile(id); err != nil {
+			return err
+		}
+	}
+	g.frontier, err = ledger.NewFrontier(size, tiles)
+	return err
+}
+
+// save queues the tiles that changed and the tree's size, for the commit.
+func (g *growth) save(c conn) error {
+	if g.frontier == nil {
+		g.frontier = g.writer.frontier
+		return nil
+	}
+	tiles := g.frontier.Dirty()
+	if len(tiles) == 0 {
+		return nil
+	}
+	for _, tile := range tiles {
+		c.queue(`INSERT INTO ledger_tile (level, idx, data) VALUES ($1, $2, $3)
+			ON CONFLICT (level, idx) DO UPDATE SET data = excluded.data`, 1, tile.ID.Level, tile.ID.Index, tile.Data)
+	}
+	c.queue(`UPDATE ledger_state SET size = $1 WHERE id = 1`, 1, g.frontier.Size())
+	return nil
+}
+
+// appendEvents gives events their ids and places, and puts them in the ledger.
+func (tx *Tx) appendEvents(events []cab.Event) error {
+	if tx.growth.frontier == nil {
+		if err := tx.growth.load(tx.Reader); err != nil {
+			return err
+		}
+	}
+	for i := range events {
+		e := &events[i]
+		e.Seq = tx.growth.frontier.Size()
+		e.ID = uuid.Must(uuid.NewV7()).String()
+		leaf, err := Leaf(*e)
+		if err != nil {
+			return err
+		}
+		tx.growth.frontier.Append(ledger.LeafHash(leaf))
+		tx.c.queue(`INSERT INTO event (seq, id, time, type, correlation_id, actor_id, leaf) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+			1, e.Seq, e.ID, micros(e.Time), e.Type, e.CorrelationID, e.Actor.ID, leaf)
+	}
+	return nil
+}
+
+// Leaf is the RFC 8785 form of an event: the bytes that are hashed.
+func Leaf(e cab.Event) ([]byte, error) {
+	text, err := json.Marshal(e)
+	if err != nil {
+		return nil, fmt.Errorf("write event: %w", err)
+	}
+	leaf := jsontext.Value(text)
+	if err := leaf.Canonicalize(); err != nil {
+		return nil, fmt.Errorf("write event: %w", err)
+	}
+	return leaf, nil
+}
+
+func (r *Reader) treeSize() (int64, error) {
+	var size int64
+	err := r.c.run(statement{`SELECT size FROM ledger_state WHERE id = 1`, nil, func(row row) error { return row.Scan(&size) }})
+	return size, err
+}
+
+// signedSize is the size of the newest checkpoint, -1 if there is none.
+func (r *Reader) signedSize() (int64, error) {
+	var size int64
+	err := r.c.run(statement{`SELECT COALESCE(MAX(size), -1) FROM checkpoint`, nil, func(row row) error { return row.Scan(&size) }})
+	return size, err
+}
+
+func (r *Reader) tile(id ledger.TileID) ([]byte, error) {
+	var data []byte
+	err := r.c.run(statement{`SELECT data FROM ledger_tile WHERE level = $1 AND idx = $2`, []any{id.Level, id.Index},
+		func(row row) error { return row.Scan(&data) }})
+	return data, err
+}
+
+// claimLedger writes the signer's public key into a new database, and refuses a
+// database whose ledger another key began.
+func (s *Store) claimLedger(ctx context.Context) error {
+	return s.Update(ctx, func(tx *Tx) error {
+		var known string
+		err := tx.c.run(statement{`SELECT value FROM meta WHERE name = 'ledger_key'`, nil, func(row row) error { return row.Scan(&known) }})
+		switch {
+		case err != nil:
+			return err
+		case known == "":
+			tx.c.queue(`INSERT INTO meta (name, value) VALUES ('ledger_key', $1)`, 1, s.signer.VerifierKey())
+			return nil
+		case known != s.signer.VerifierKey():
+			return &cab.Error{
+				Kind: cab.Conflict, Code: "LEDGER_KEY_MISMATCH",
+				Message: fmt.Sprintf("the ledger in this database belongs to the key %s, but the key given is %s; give the right one with --ledger-key", known, s.signer.VerifierKey()),
+			}
+		}
+		return nil
+	})
+}
+
+// LedgerKey is the ledger's public key, for auditors to keep.
+func (s *Store) LedgerKey() string { return s.signer.VerifierKey() }
+
+// Checkpoint returns the newest signed checkpoint; it covers everything that
+// was committed before the call.
+func (s *Store) Checkpoint(ctx context.Context) ([]byte, error) {
+	if _, err := s.signGrowth(ctx, -1); err != nil {
+		return nil, err
+	}
+	var note string
+	err := s.View(ctx, func(r *Reader) error {
+		return r.c.run(statement{`SELECT note FROM checkpoint ORDER BY size DESC LIMIT 1`, nil, func(row row) error { return row.Scan(&note) }})
+	})
+	return []byte(note), err
+}
+
+// signGrowth signs the tree if it has grown beyond the newest checkpoint. known
+// is a size that is known to be signed: then the database is not asked twice.
+// It goes through the writer, so that two replicas never sign trees that
+// disagree.
+func (s *Store) signGrowth(ctx context.Context, known int64) (int64, error) {
+	var size, signed int64
+	err := s.View(ctx, func(r *Reader) (err error) {
+		if size, err = r.treeSize(); err != nil || size == known {
+			return err
+		}
+		signed, err = r.signedSize()
+		return err
+	})
+	if err != nil || size == known || size == signed {
+		return size, err
+	}
+	err = s.Update(ctx, func(tx *Tx) error {
+		if tx.growth.frontier == nil {
+			if err := tx.growth.load(tx.Reader); err != nil {
+				return err
+			}
+		}
+		size = tx.growth.frontier.Size()
+		if signed, err = tx.signedSize(); err != nil || signed == size {
+			return err // another replica was quicker
+		}
+		note, err := s.signer.Sign(size, tx.growth.frontier.Root())
+		if err != nil {
+			return err
+		}
+		tx.c.queue(`INSERT INTO checkpoint (size, note, time) VALUES ($1, $2, $3)`,
+			1, size, string(note), micros(s.clock()))
+		return nil
+	})
+	return size, err
+}

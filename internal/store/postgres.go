@@ -1,0 +1,286 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"net"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/eucora/eucora/internal/cab"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+)
+
+const (
+	// ledgerLock is the advisory lock that makes the writers of all replicas
+	// serial: "eucora" in ASCII.
+	ledgerLock int64 = 0x6575636f7261
+	// writeLimit bounds each statement and each pause of the writing
+	// transaction. A replica that stalls loses the lock with its transaction.
+	writeLimit = 10 * time.Second
+)
+
+// postgresEngine is a PostgreSQL database, shared by several replicas.
+type postgresEngine struct {
+	url            string
+	write, readers *pgxpool.Pool
+}
+
+func openPostgres(ctx context.Context, url string) (*postgresEngine, error) {
+	limit := fmt.Sprint(writeLimit.Milliseconds())
+	write, err := postgresPool(ctx, url, 1, map[string]string{
+		"statement_timeout": limit, "idle_in_transaction_session_timeout": limit,
+	})
+	if err != nil {
+		return nil, err
+	}
+	readers, err := postgresPool(ctx, url, int32(max(8, 4*runtime.NumCPU())), map[string]string{
+		"default_transaction_isolation": "repeatable read", "default_transaction_read_only": "on",
+		"idle_in_transaction_session_timeout": limit,
+	})
+	if err != nil {
+		write.Close()
+		return nil, err
+	}
+	e := &postgresEngine{url, write, readers}
+	if err := write.Ping(ctx); err != nil {
+		e.write.Close()
+		e.readers.Close()
+		return nil, e.explain(fmt.Errorf("connect to the database: %w", err))
+	}
+	return e, nil
+}
+
+func postgresPool(ctx context.Context, url string, size int32, session map[string]string) (*pgxpool.Pool, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, errors.New("the database address is not a valid postgres:// URL") // without it: it may hold a password
+	}
+	config.MaxConns = size
+	config.ConnConfig.ConnectTimeout = 5 * time.Second
+	params := config.ConnConfig.RuntimeParams
+	params["application_name"] = "eucora"
+	params["timezone"] = "UTC"
+	maps.Copy(params, session)
+	return pgxpool.NewWithConfig(ctx, config)
+}
+
+func (e *postgresEngine) migrate(ctx context.Context) error {
+	sub, err := fs.Sub(schema, "schema/postgres")
+	if err != nil {
+		return err
+	}
+	locker, err := lock.NewPostgresSessionLocker()
+	if err != nil {
+		return err
+	}
+	pool, err := postgresPool(ctx, e.url, 2, nil) // of its own: a migration may take long, and writes
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	db := stdlib.OpenDBFromPool(pool)
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, sub, goose.WithSessionLocker(locker))
+	if err != nil {
+		return err
+	}
+	_, err = provider.Up(ctx)
+	return errors.Join(err, db.Close())
+}
+
+func (e *postgresEngine) begin() (writing, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 3*writeLimit)
+	held, err := e.write.Acquire(ctx)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	c := &postgresConn{ctx: ctx, conn: held.Conn(), end: func() { held.Release(); cancel() }}
+	c.queue("BEGIN", -1)
+	c.queue("SELECT pg_advisory_xact_lock($1)", -1, ledgerLock)
+	return c, nil // both go out with the first statement
+}
+
+// view: a reader's sessions are read-only and repeatable-read by default, and
+// the statements of one run go out as one pipeline, which is one transaction.
+// Several runs on one snapshot want a transaction of their own.
+func (e *postgresEngine) view(ctx context.Context, snapshot bool, read func(conn) error) error {
+	held, err := e.readers.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer held.Release()
+	c := &postgresConn{ctx: ctx, conn: held.Conn(), end: func() {}}
+	if !snapshot {
+		return read(c)
+	}
+	c.queue("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", -1)
+	if err := read(c); err != nil {
+		c.rollback()
+		return err
+	}
+	return c.commit()
+}
+
+func (e *postgresEngine) close() error {
+	e.write.Close()
+	e.readers.Close()
+	return nil
+}
+
+// unavailableClasses are the SQLSTATE classes and codes of a server that cannot
+// be used just now: connection, resources, operator, system, serialisation.
+var unavailableClasses = []string{"08", "53", "57", "58", "40", "25006", "25P03", "55P03", "XX"}
+
+func (e *postgresEngine) explain(err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[*cab.Error](err); ok {
+		return err
+	}
+	if failed, ok := errors.AsType[*pgconn.PgError](err); ok {
+		for _, class := range unavailableClasses {
+			if strings.HasPrefix(failed.Code, class) {
+				return unavailable(err)
+			}
+		}
+		if failed.Code == "23505" {
+			return stale()
+		}
+		return err
+	}
+	if lostConnection(err) {
+		return unavailable(err)
+	}
+	return err
+}
+
+func lostConnection(err error) bool {
+	_, isConnect := errors.AsType[*pgconn.ConnectError](err)
+	_, isNet := errors.AsType[net.Error](err)
+	return isConnect || isNet || pgconn.Timeout(err) || pgconn.SafeToRetry(err) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+}
+
+// postgresConn is a transaction on a connection. Writes are queued and go out
+// in one pipeline with the next reads.
+type postgresConn struct {
+	ctx    context.Context
+	conn   *pgx.Conn
+	end    func()
+	queued []write
+	total  int
+}
+
+func (c *postgresConn) queue(text string, want int64, args ...any) {
+	c.queued = append(c.queued, write{text, want, args})
+	c.total++
+}
+
+func (c *postgresConn) writes() int { return c.total }
+
+func (c *postgresConn) flush() error { return nil } // sent with what follows, or with the commit
+
+func (c *postgresConn) run(statements ...statement) (err error) {
+	batch := new(pgx.Batch)
+	queued := c.queued
+	c.queued = nil
+	for _, w := range queued {
+		batch.Queue(w.text, w.args...)
+	}
+	for _, s := range statements {
+		batch.Queue(s.text, s.args...)
+	}
+	results := c.conn.SendBatch(c.ctx, batch)
+	defer func() { err = errors.Join(err, results.Close()) }()
+	for _, w := range queued {
+		tag, err := results.Exec()
+		if err != nil {
+			return &writeError{err}
+		}
+		if err := w.check(tag.RowsAffected()); err != nil {
+			return err
+		}
+	}
+	for _, s := range statements {
+		if err := scanAll(results, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func scanAll(results pgx.BatchResults, s statement) error {
+	rows, err := results.Query()
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := s.scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// send sends what is queued, now.
+func (c *postgresConn) send() error { return c.run() }
+
+func (c *postgresConn) savepoint() error { c.queue("SAVEPOINT one", -1); return nil }
+
+func (c *postgresConn) release() error {
+	c.queue("RELEASE SAVEPOINT one", -1)
+	return c.send()
+}
+
+func (c *postgresConn) rollbackTo() error {
+	c.queued = nil
+	c.queue("ROLLBACK TO SAVEPOINT one", -1)
+	c.queue("RELEASE SAVEPOINT one", -1)
+	return c.send()
+}
+
+// commit sends what is queued, and only when every write is known to have done
+// what it should, commits.
+func (c *postgresConn) commit() error {
+	if err := c.send(); err != nil {
+		return err
+	}
+	c.queue("COMMIT", -1)
+	err := c.send()
+	if err != nil && lostConnection(err) {
+		err = &cab.Error{
+			Kind: cab.Unavailable, Code: "COMMIT_UNKNOWN", Err: err,
+			Message: "the database was lost while committing; look whether this was done before you repeat it, or repeat it with the same Idempotency-Key",
+		}
+	}
+	if err == nil {
+		c.end()
+	}
+	return err
+}
+
+// rollback ends the transaction. A connection that cannot even do that is
+// closed, which ends it as well.
+func (c *postgresConn) rollback() {
+	c.queued = nil
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if _, err := c.conn.Exec(ctx, "ROLLBACK"); err != nil {
+		_ = c.conn.Close(ctx) // the pool throws it away
+	}
+	c.end()
+}

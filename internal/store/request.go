@@ -1,0 +1,247 @@
+package store
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/eucora/eucora/internal/cab"
+	"github.com/eucora/eucora/internal/evidence"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// requestNames are the columns of cab_request, in the order of requestFields.
+var requestNames = []string{
+	"id", "name", "correlation_id", "deployment_id", "package_id", "package_owner", "intent_owner", "content_hash",
+	"risk_score", "risk_model_version", "policy_version", "gate", "quorum", "approval_days", "status", "urgency", "notes",
+	"submitted_by_id", "submitted_by_name", "submitted_at", "due_at", "reviewers", "exception_id", "valid_until", "end_reason", "revision",
+}
+
+var requestColumns = "r." + strings.Join(requestNames, ", r.")
+
+func requestFields(q *cab.Request) []any {
+	return []any{
+		&q.ID, &q.Name, &q.CorrelationID, &q.DeploymentID, &q.PackageID, &q.PackageOwner, &q.IntentOwner, &q.ContentHash,
+		&q.Score, &q.ModelVersion, &q.PolicyVersion, fromJSON{&q.Gate}, &q.Quorum, &q.ApprovalDays, &q.Status, &q.Urgency, &q.Notes,
+		&q.SubmittedBy.ID, &q.SubmittedBy.Username, atTime{&q.SubmittedAt}, atTime{&q.DueAt}, fromJSON{&q.Reviewers},
+		&q.ExceptionID, atTime{&q.ValidUntil}, &q.EndReason, &q.Revision,
+	}
+}
+
+func scanRequest(r row, q *cab.Request) error { return r.Scan(requestFields(q)...) }
+
+// decisionColumns are read through an outer join: empty when there is none.
+const (
+	decisionColumns = `COALESCE(v.request_id, ''), COALESCE(v.decision, ''), COALESCE(v.rationale, ''), COALESCE(v.decider_id, ''),
+		COALESCE(v.decider_name, ''), COALESCE(v.decider_role, ''), COALESCE(v.risk_score, 0), COALESCE(v.risk_model_version, ''),
+		COALESCE(v.policy_version, ''), COALESCE(v.content_hash, ''), COALESCE(v.conditions, ''), COALESCE(v.decided_at, 0), COALESCE(v.valid_until, 0)`
+	joinDecision = `LEFT JOIN decision v ON v.request_id = r.id`
+)
+
+func decisionFields(d *cab.Decision) []any {
+	return []any{
+		&d.RequestID, &d.Decision, &d.Rationale, &d.Decider.ID, &d.Decider.Name, &d.Decider.Role, &d.Score, &d.ModelVersion,
+		&d.PolicyVersion, &d.ContentHash, rawJSON{&d.Conditions}, atTime{&d.DecidedAt}, atTime{&d.ValidUntil},
+	}
+}
+
+func scanDecision(r row, d *cab.Decision) error { return r.Scan(decisionFields(d)...) }
+
+// rawJSON scans a JSON column as the text it is.
+type rawJSON struct{ to *jsontext.Value }
+
+func (j rawJSON) Scan(value any) error {
+	text, ok := value.(string)
+	if !ok {
+		return fmt.Errorf("a JSON column holds %T", value)
+	}
+	if *j.to = nil; text != "" {
+		*j.to = jsontext.Value(text)
+	}
+	return nil
+}
+
+// RequestRow is a request with its decision, nil while there is none.
+type RequestRow struct {
+	cab.Request
+	Decision *cab.Decision
+}
+
+func scanRequestRow(r row, row *RequestRow) error {
+	var d cab.Decision
+	if err := r.Scan(append(requestFields(&row.Request), decisionFields(&d)...)...); err != nil {
+		return err
+	}
+	if d.RequestID != "" {
+		row.Decision = &d
+	}
+	return nil
+}
+
+// byIDOrName is the SQL that takes a UUID or a CAB-/EXC- name.
+func byIDOrName(alias, id string) string {
+	if strings.HasPrefix(id, "CAB-") || strings.HasPrefix(id, "EXC-") {
+		return alias + ".name = $1"
+	}
+	return alias + ".id = $1"
+}
+
+// Request returns a request, by UUID or CAB- name, with its decision.
+func (r *Reader) Request(id string) (RequestRow, error) {
+	return one(r, "request", scanRequestRow, `SELECT `+requestColumns+`, `+decisionColumns+` FROM cab_request r `+joinDecision+` WHERE `+byIDOrName("r", id), id)
+}
+
+// RequestFilter chooses requests.
+type RequestFilter struct {
+	Paging
+	Statuses         []cab.Status // none: all
+	RiskMin, RiskMax *evidence.Score
+	SubmittedBy      string
+	DeploymentID     string
+	ApprovedOnly     bool
+}
+
+func (f RequestFilter) where() where {
+	var w where
+	w.equal("submitted_by_id", f.SubmittedBy)
+	w.equal("deployment_id", f.DeploymentID)
+	if f.RiskMin != nil {
+		w.add("risk_score >= ?", int64(*f.RiskMin))
+	}
+	if f.RiskMax != nil {
+		w.add("risk_score <= ?", int64(*f.RiskMax))
+	}
+	if f.ApprovedOnly {
+		w.add(approvedStatus)
+	}
+	return w
+}
+
+// Requests lists requests, newest first. Each status is looked up by itself and
+// the heads are merged, so that a page costs the same however many rows there
+// are.
+func (r *Reader) Requests(f RequestFilter) (Page[RequestRow], error) {
+	base := f.where()
+	limited := base.clone()
+	if f.Cursor != "" {
+		at, err := parseCursor(f.Cursor)
+		if err != nil {
+			return Page[RequestRow]{}, err
+		}
+		limited.add("(submitted_at, id) < (?, ?)", at.time, at.id)
+	}
+	limited.args = append(limited.args, f.limit()+1)
+	limit := len(limited.args)
+	var heads []string
+	for _, status := range f.Statuses {
+		head := limited.clone()
+		head.args = limited.args
+		head.add("status = ?", string(status))
+		limited.args = head.args
+		heads = append(heads, fmt.Sprintf(`SELECT * FROM (SELECT * FROM cab_request%s ORDER BY submitted_at DESC, id DESC LIMIT $%d) AS head%d`, head.sql(), limit, len(heads)))
+	}
+	if heads == nil {
+		heads = append(heads, fmt.Sprintf(`SELECT * FROM cab_request%s ORDER BY submitted_at DESC, id DESC LIMIT $%d`, limited.sql(), limit))
+	} else {
+		base.add(statusIn(&base, f.Statuses))
+	}
+	var result Page[RequestRow]
+	err := r.c.run(
+		into(&result.Rows, scanRequestRow, fmt.Sprintf(`SELECT %s, %s FROM (%s) AS r %s ORDER BY r.submitted_at DESC, r.id DESC LIMIT $%d`,
+			requestColumns, decisionColumns, strings.Join(heads, " UNION ALL "), joinDecision, limit), limited.args...),
+		counting(&result.Count, "cab_request"+base.sql(), base.args))
+	if err != nil {
+		return Page[RequestRow]{}, err
+	}
+	finish(&result, f.limit(), func(row *RequestRow) cursor { return cursor{micros(row.SubmittedAt), row.ID} })
+	return result, nil
+}
+
+func statusIn(w *where, statuses []cab.Status) string {
+	marks := make([]string, 0, len(statuses))
+	for _, status := range statuses {
+		w.args = append(w.args, string(status))
+		marks = append(marks, fmt.Sprintf("$%d", len(w.args)))
+	}
+	return "status IN (" + strings.Join(marks, ", ") + ")"
+}
+
+// SubmitInput is what submitting a package depends on.
+type SubmitInput struct {
+	Package    cab.Package // with its document
+	Deployment cab.Deployment
+	LatestID   string // the deployment's newest package
+	Existing   *cab.Request
+	Policy     cab.Published
+}
+
+// SubmitInput reads what submitting a package depends on.
+func (r *Reader) SubmitInput(packageID string) (SubmitInput, error) {
+	var in SubmitInput
+	var packages []cab.Package
+	var deployments []cab.Deployment
+	var requests []cab.Request
+	var policies []cab.Published
+	err := r.c.run(
+		into(&packages, scanPackageDocument, packageByID, packageID),
+		into(&deployments, scanDeployment, `SELECT `+deploymentColumns+` FROM deployment d JOIN evidence_package p ON p.deployment_id = d.id WHERE p.id = $1`, packageID),
+		latestOf(&in.LatestID, `SELECT p.deployment_id FROM evidence_package p WHERE p.id = $1`, packageID),
+		into(&requests, scanRequest, `SELECT `+requestColumns+` FROM cab_request r WHERE r.package_id = $1`, packageID),
+		into(&policies, scanPublished, activePolicy))
+	if in.Package, err = first(packages, "evidence package", err); err != nil {
+		return SubmitInput{}, err
+	}
+	if in.Deployment, err = first(deployments, "deployment", nil); err != nil {
+		return SubmitInput{}, err
+	}
+	in.Existing = pointer(requests)
+	in.Policy, err = first(policies, "policy in force", nil)
+	return in, err
+}
+
+// latestOf reads the newest package of the deployment that a subquery names.
+func latestOf(id *string, deployment string, args ...any) statement {
+	return statement{`SELECT l.id FROM evidence_package l WHERE l.deployment_id = (` + deployment + `) ORDER BY l.position DESC LIMIT 1`,
+		args, func(r row) error { return r.Scan(id) }}
+}
+
+// RequestInput is what acting on a request depends on.
+type RequestInput struct {
+	Request    cab.Request
+	Decision   *cab.Decision
+	Votes      []cab.Vote
+	Exceptions []cab.Exception
+	Package    cab.Package // with its document
+	LatestID   string
+}
+
+// Situation is the part of the input that the rules read.
+func (in RequestInput) Situation() cab.Situation {
+	return cab.Situation{Exceptions: in.Exceptions, LatestID: in.LatestID, Votes: in.Votes}
+}
+
+// RequestInput reads what acting on a request depends on.
+func (r *Reader) RequestInput(id string) (RequestInput, error) {
+	var in RequestInput
+	var requests []RequestRow
+	var packages []cab.Package
+	is := byIDOrName("r", id)
+	err := r.c.run(
+		into(&requests, scanRequestRow, `SELECT `+requestColumns+`, `+decisionColumns+` FROM cab_request r `+joinDecision+` WHERE `+is, id),
+		into(&in.Votes, scanVote, `SELECT `+voteColumns+` FROM vote o JOIN cab_request r ON r.id = o.request_id WHERE `+is+` ORDER BY o.at, o.voter_id`, id),
+		into(&in.Exceptions, scanException, `SELECT `+exceptionColumns+` FROM cab_exception e JOIN cab_request r ON r.id = e.request_id WHERE `+is+` ORDER BY e.requested_at, e.id`, id),
+		into(&packages, scanPackageDocument, `SELECT `+packageColumns+`, p.document FROM evidence_package p JOIN cab_request r ON r.package_id = p.id WHERE `+is, id),
+		latestOf(&in.LatestID, `SELECT r.deployment_id FROM cab_request r WHERE `+is, id))
+	row, err := first(requests, "request", err)
+	if err != nil {
+		return RequestInput{}, err
+	}
+	in.Request, in.Decision = row.Request, row.Decision
+	in.Package, err = first(packages, "evidence package", nil)
+	return in, err
+}
+
+const voteColumns = `o.request_id, o.voter_id, o.voter_name, o.approve, o.rationale, o.conditions, o.at`
+
+func scanVote(r row, v *cab.Vote) error {
+	return r.Scan(&v.RequestID, &v.Voter.ID, &v.Voter.Username, &v.Approve, &v.Rationale, rawJSON{&v.Conditions}, atTime{&v.At})
+}
