@@ -232,7 +232,7 @@ func (c *Client) Reject(ctx context.Context, id string, in Rationale) (Request, 
 }
 
 // Withdraw takes a request back.
-func (c *Client) Withdraw(ctx context.Context, id string, in Reason) (Request, error) {
+func (c *Client) Withdraw(ctx context.Context, id string, in Withdrawal) (Request, error) {
 	return c.act(ctx, id, "withdraw", in)
 }
 

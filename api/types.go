@@ -59,7 +59,7 @@ type ApprovalStatus struct {
 // DeploymentReport is what a publisher says has happened.
 type DeploymentReport struct {
 	Type   string `json:"type" enum:"DEPLOYMENT_STARTED,DEPLOYMENT_COMPLETED,DEPLOYMENT_FAILED,ROLLBACK_INITIATED,ROLLBACK_COMPLETED"`
-	Detail string `json:"detail,omitempty" maxLength:"2000"`
+	Detail string `json:"detail,omitzero" maxLength:"2000"`
 }
 
 // CreateEvidence files evidence for a deployment.
@@ -73,13 +73,13 @@ type Evidence struct {
 	ID               string          `json:"id"`
 	DeploymentID     string          `json:"deployment_intent_id"`
 	CorrelationID    string          `json:"correlation_id"`
-	EvidenceData     json.RawMessage `json:"evidence_data,omitempty" doc:"Absent in lists"`
+	EvidenceData     json.RawMessage `json:"evidence_data,omitzero" doc:"Absent in lists"`
 	RiskScore        float64         `json:"risk_score" minimum:"0" maximum:"100"`
-	RiskFactors      []Factor        `json:"risk_factors,omitempty" doc:"Absent in lists"`
+	RiskFactors      []Factor        `json:"risk_factors,omitzero" doc:"Absent in lists"`
 	RiskModelVersion string          `json:"risk_model_version"`
 	IsComplete       bool            `json:"is_complete"`
-	Completeness     map[string]bool `json:"completeness_check,omitempty" doc:"Absent in lists"`
-	Missing          []string        `json:"missing,omitempty" doc:"Paths that the sections lack"`
+	Completeness     map[string]bool `json:"completeness_check,omitzero" doc:"Absent in lists"`
+	Missing          []string        `json:"missing,omitzero" doc:"Paths that the sections lack"`
 	ContentHash      string          `json:"content_hash" doc:"SHA-256 of the document's bytes, lower-case hex"`
 	CreatedAt        time.Time       `json:"created_at"`
 	CreatedBy        Person          `json:"created_by"`
@@ -122,9 +122,9 @@ type Verification struct {
 // Submit submits a package for approval.
 type Submit struct {
 	PackageID string   `json:"evidence_package_id" format:"uuid"`
-	Notes     string   `json:"notes,omitempty" maxLength:"1000"`
-	RiskScore *float64 `json:"risk_score,omitempty" minimum:"0" maximum:"100" doc:"The score you expect. It is only checked: the score is read from the package."`
-	Urgency   string   `json:"urgency,omitempty" enum:"standard,urgent" default:"standard"`
+	Notes     string   `json:"notes,omitzero" maxLength:"1000"`
+	RiskScore *float64 `json:"risk_score,omitzero" minimum:"0" maximum:"100" doc:"The score you expect. It is only checked: the score is read from the package."`
+	Urgency   string   `json:"urgency,omitzero" enum:"standard,urgent" default:"standard"`
 }
 
 // Tier is a score's band.
@@ -165,17 +165,17 @@ type Request struct {
 	SubmittedBy        Person          `json:"submitted_by"`
 	SubmittedAt        time.Time       `json:"submitted_at"`
 	DueAt              time.Time       `json:"due_at" doc:"A decision is wanted by then; silence is never consent"`
-	Reviewers          []Person        `json:"reviewers,omitempty"`
+	Reviewers          []Person        `json:"reviewers,omitzero"`
 	ApprovedBy         *Person         `json:"approved_by" doc:"Who decided; system:risk-gate for automatic approvals"`
-	ApprovalDecision   string          `json:"approval_decision,omitempty"`
-	ApprovalRationale  string          `json:"approval_rationale,omitempty"`
-	ApprovalConditions json.RawMessage `json:"approval_conditions,omitempty"`
+	ApprovalDecision   string          `json:"approval_decision,omitzero"`
+	ApprovalRationale  string          `json:"approval_rationale,omitzero"`
+	ApprovalConditions json.RawMessage `json:"approval_conditions,omitzero"`
 	ApprovedAt         *time.Time      `json:"approved_at"`
 	ValidUntil         *time.Time      `json:"valid_until"`
-	EndReason          string          `json:"end_reason,omitempty" doc:"Why it was withdrawn or revoked"`
+	EndReason          string          `json:"end_reason,omitzero" doc:"Why it was withdrawn or revoked"`
 	Gate               Gate            `json:"gate"`
-	Notes              string          `json:"notes,omitempty"`
-	Decision           *Decision       `json:"decision,omitempty" doc:"In the answer for one request, once there is one"`
+	Notes              string          `json:"notes,omitzero"`
+	Decision           *Decision       `json:"decision,omitzero" doc:"In the answer for one request, once there is one"`
 }
 
 // Submitted is the answer to a submission: the request and what the gate said.
@@ -194,7 +194,7 @@ type Decision struct {
 	RiskModelVersion string          `json:"risk_model_version"`
 	PolicyVersion    string          `json:"policy_version"`
 	ContentHash      string          `json:"content_hash"`
-	Conditions       json.RawMessage `json:"conditions,omitempty"`
+	Conditions       json.RawMessage `json:"conditions,omitzero"`
 	DecidedAt        time.Time       `json:"decided_at"`
 	ValidUntil       *time.Time      `json:"valid_until"`
 }
@@ -202,7 +202,7 @@ type Decision struct {
 // Approve is a CAB member's approval. Conditions make it conditional.
 type Approve struct {
 	Rationale  string          `json:"rationale" minLength:"1" maxLength:"2000"`
-	Conditions json.RawMessage `json:"conditions,omitempty" doc:"An object"`
+	Conditions json.RawMessage `json:"conditions,omitzero" doc:"An object"`
 }
 
 // Rationale goes with a rejection or with a decision on an exception.
@@ -210,9 +210,14 @@ type Rationale struct {
 	Rationale string `json:"rationale" minLength:"1" maxLength:"2000"`
 }
 
-// Reason goes with a withdrawal (where it may be empty) or a revocation.
+// Reason goes with a revocation.
 type Reason struct {
-	Reason string `json:"reason,omitempty" maxLength:"2000"`
+	Reason string `json:"reason" minLength:"1" maxLength:"2000"`
+}
+
+// Withdrawal takes a request back; the reason may be left out.
+type Withdrawal struct {
+	Reason string `json:"reason,omitzero" maxLength:"2000"`
 }
 
 // RequestException asks for a time-limited acceptance of a high risk.
@@ -221,7 +226,7 @@ type RequestException struct {
 	Reason        string   `json:"reason" minLength:"1" maxLength:"2000"`
 	Justification string   `json:"risk_justification" minLength:"1" maxLength:"2000"`
 	Controls      []string `json:"compensating_controls" minItems:"1" maxItems:"50" nullable:"false" doc:"Each 1 to 500 characters"`
-	ExpiryDays    *int     `json:"expiry_days,omitempty" minimum:"1" maximum:"90" doc:"The policy's default (30) if absent; counts from now"`
+	ExpiryDays    *int     `json:"expiry_days,omitzero" minimum:"1" maximum:"90" doc:"The policy's default (30) if absent; counts from now"`
 }
 
 // Exception is a Security Reviewer's time-limited acceptance of a risk.
@@ -237,13 +242,13 @@ type Exception struct {
 	RequestedBy   Person     `json:"requested_by"`
 	RequestedAt   time.Time  `json:"requested_at"`
 	ApprovedBy    *Person    `json:"approved_by" doc:"Who decided"`
-	Decision      string     `json:"approval_decision,omitempty" enum:"approved,rejected"`
-	Rationale     string     `json:"approval_rationale,omitempty"`
+	Decision      string     `json:"approval_decision,omitzero" enum:"approved,rejected"`
+	Rationale     string     `json:"approval_rationale,omitzero"`
 	ApprovedAt    *time.Time `json:"approved_at"`
 	ExpiresAt     time.Time  `json:"expires_at"`
 	Status        string     `json:"status" enum:"pending,approved,rejected,expired,revoked" doc:"As of now: past expires_at it is expired"`
 	StatusDisplay string     `json:"status_display"`
-	EndReason     string     `json:"end_reason,omitempty"`
+	EndReason     string     `json:"end_reason,omitzero"`
 	IsActive      bool       `json:"is_active"`
 	IsExpired     bool       `json:"is_expired"`
 }
@@ -258,9 +263,9 @@ type Cleanup struct {
 // to 10,000, and then 10,000 with CountCapped.
 type List[T any] struct {
 	Count       int    `json:"count"`
-	CountCapped bool   `json:"count_capped,omitempty"`
+	CountCapped bool   `json:"count_capped,omitzero"`
 	Results     []T    `json:"results" nullable:"false"`
-	Next        string `json:"next,omitempty" doc:"Send it as cursor for the next page; absent on the last one"`
+	Next        string `json:"next,omitzero" doc:"Send it as cursor for the next page; absent on the last one"`
 }
 
 // Event is one line of the ledger. Its canonical form (RFC 8785) is the leaf in
@@ -293,15 +298,15 @@ type Actor struct {
 
 // Source is where the call came from.
 type Source struct {
-	Address   string `json:"address,omitempty"`
-	UserAgent string `json:"user_agent,omitempty"`
+	Address   string `json:"address,omitzero"`
+	UserAgent string `json:"user_agent,omitzero"`
 }
 
 // Published is a risk model or a policy as it was published.
 type Published struct {
 	Version     string          `json:"version"`
 	Digest      string          `json:"digest" doc:"SHA-256 of the document's RFC 8785 form"`
-	Active      bool            `json:"active,omitempty" doc:"Policies: in force. Models: scores new evidence."`
+	Active      bool            `json:"active,omitzero" doc:"Policies: in force. Models: scores new evidence."`
 	PublishedBy Person          `json:"published_by"`
 	PublishedAt time.Time       `json:"published_at"`
 	Document    json.RawMessage `json:"document"`
@@ -321,7 +326,7 @@ type Scored struct {
 	Factors          []Factor        `json:"factors" nullable:"false"`
 	IsComplete       bool            `json:"is_complete"`
 	Completeness     map[string]bool `json:"completeness_check"`
-	Missing          []string        `json:"missing,omitempty"`
+	Missing          []string        `json:"missing,omitzero"`
 	Gate             Gate            `json:"gate" doc:"What the policy in force would say"`
 }
 
@@ -339,8 +344,8 @@ type Problem struct {
 	Detail        string         `json:"detail"`
 	Code          string         `json:"code"`
 	CorrelationID string         `json:"correlation_id"`
-	Errors        []ProblemField `json:"errors,omitempty"`
-	Missing       []string       `json:"missing,omitempty"`
+	Errors        []ProblemField `json:"errors,omitzero"`
+	Missing       []string       `json:"missing,omitzero"`
 	Message       string         `json:"error" doc:"Equal to detail, for clients of the earlier system"`
 }
 

@@ -56,6 +56,18 @@ func (e Exception) Effective(now time.Time) ExceptionStatus {
 	return e.Status
 }
 
+// Decision is what its approver said: approved or rejected, whatever has come
+// of it since; "" before.
+func (e Exception) Decision() string {
+	switch {
+	case e.Approver == nil:
+		return ""
+	case e.Status == ExceptionDenied:
+		return string(ExceptionDenied)
+	}
+	return string(ExceptionGranted)
+}
+
 // Active reports whether the exception can be relied on at a moment.
 func (e Exception) Active(now time.Time) bool { return e.Effective(now) == ExceptionGranted }
 

@@ -167,8 +167,11 @@ func (g PolicyGuard) factFits() bool {
 
 // RiskThresholds are the thresholds as package risk wants them.
 func (p Policy) RiskThresholds() risk.Thresholds {
-	return risk.Thresholds{Auto: evidence.Score(p.Thresholds.Auto * 100), Review: evidence.Score(p.Thresholds.Review * 100)}
+	return risk.Thresholds{Auto: p.Thresholds.auto(), Review: p.Thresholds.review()}
 }
+
+func (t PolicyThresholds) auto() evidence.Score   { return evidence.Score(t.Auto * 100) }
+func (t PolicyThresholds) review() evidence.Score { return evidence.Score(t.Review * 100) }
 
 // Gate is the gate's answer for one package, with its reasons.
 type Gate struct {

@@ -3,6 +3,8 @@ package cab
 import (
 	"fmt"
 	"time"
+
+	"github.com/eucora/eucora/internal/evidence"
 )
 
 // Standing is whether a deployment is approved at a moment, and why not.
@@ -51,12 +53,12 @@ func (r Request) defects(now time.Time, exceptions []Exception) []string {
 	return reasons
 }
 
-// Tier is the score's band for people to read.
-func Tier(score, auto, review int64) (tier, description string) {
+// Tier is a score's band under a policy's thresholds, for people to read.
+func Tier(score evidence.Score, limits PolicyThresholds) (tier, description string) {
 	switch {
-	case score <= auto:
+	case score <= limits.auto():
 		return "LOW", "approved by rule unless a guard objects"
-	case score <= review:
+	case score <= limits.review():
 		return "MEDIUM", "the Change Advisory Board decides"
 	default:
 		return "HIGH", "a Security Reviewer's exception is needed before the Change Advisory Board decides"

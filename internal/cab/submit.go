@@ -81,7 +81,7 @@ func (s Submission) check(call Call) error {
 		}
 	}
 	if s.Claimed != nil && *s.Claimed != s.Score {
-		return conflict("RISK_SCORE_MISMATCH", "the package's score is %s, not %s; the score is read from the package and risk_score is only checked", s.Score, *s.Claimed)
+		return conflict("RISK_SCORE_MISMATCH", "the package's score is %s, not the one that was sent; the score is read from the package and risk_score is only checked", s.Score)
 	}
 	if s.Existing != nil {
 		return conflict("ALREADY_SUBMITTED", "this package has been submitted as %s, which is %s; changed evidence is a new package", s.Existing.Name, s.Existing.Status)

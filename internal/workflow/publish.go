@@ -10,9 +10,15 @@ import (
 	"github.com/eucora/eucora/internal/store"
 )
 
-// Models lists the published risk models, newest first.
-func (s *Service) Models(ctx context.Context, call Call) ([]cab.Published, error) {
-	return see(ctx, s, call.Actor, cab.ReadModels, (*store.Reader).Models)
+// Models lists the published risk models, newest first, and the policies: the
+// first policy is in force and names the model that scores new evidence.
+func (s *Service) Models(ctx context.Context, call Call) (models, policies []cab.Published, err error) {
+	models, err = see(ctx, s, call.Actor, cab.ReadModels, (*store.Reader).Models)
+	if err != nil {
+		return nil, nil, err
+	}
+	policies, err = s.Policies(ctx, call)
+	return models, policies, err
 }
 
 // Model returns one published risk model.

@@ -1,0 +1,441 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/eucora/eucora/api"
+	"github.com/eucora/eucora/internal/cab"
+	"github.com/eucora/eucora/internal/workflow"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+func (s *Server) me(q *request) (any, error) {
+	a := q.call.Actor
+	return api.Me{ID: a.ID, Username: a.Name, Role: string(a.Role)}, nil
+}
+
+// paging reads limit and cursor.
+func (q *request) paging(most int) (limit int, cursor string) {
+	return q.integer("limit", 1, most, 0), q.one("cursor")
+}
+
+const maxPage = 200
+
+func (s *Server) createDeployment(q *request) (any, error) {
+	in, err := decode[api.CreateDeployment](q)
+	if err != nil {
+		return nil, err
+	}
+	return change(q, wireDeployment, func(call workflow.Call) (cab.Deployment, error) {
+		return s.Service.CreateDeployment(q.Context(), call, in.AppName, in.Version, cab.Ring(in.TargetRing))
+	})
+}
+
+func (s *Server) listDeployments(q *request) (any, error) {
+	var f workflow.DeploymentFilter
+	f.Limit, f.Cursor = q.paging(maxPage)
+	if err := q.faulty(); err != nil {
+		return nil, err
+	}
+	page, err := s.Service.Deployments(q.Context(), q.call, f)
+	return wireList(page, wireDeployment), err
+}
+
+func (s *Server) getDeployment(q *request) (any, error) {
+	id, err := q.id("")
+	if err != nil {
+		return nil, err
+	}
+	d, err := s.Service.Deployment(q.Context(), q.call, id)
+	return show(wireDeployment, d, err)
+}
+
+func (s *Server) approvalStatus(q *request) (any, error) {
+	id, err := q.id("")
+	if err != nil {
+		return nil, err
+	}
+	status, err := s.Service.ApprovalStatus(q.Context(), q.call, id)
+	if err != nil {
+		return nil, err
+	}
+	return s.wireStatus(status), nil
+}
+
+func (s *Server) report(q *request) (any, error) {
+	id, err := q.id("")
+	if err != nil {
+		return nil, err
+	}
+	in, err := decode[api.DeploymentReport](q)
+	if err != nil {
+		return nil, err
+	}
+	return change(q, wireDeployment, func(call workflow.Call) (cab.Deployment, error) {
+		return s.Service.ReportDeployment(q.Context(), call, id, cab.EventType(in.Type), in.Detail)
+	})
+}
+
+func (s *Server) createEvidence(q *request) (any, error) {
+	in, err := decode[api.CreateEvidence](q)
+	if err != nil {
+		return nil, err
+	}
+	return change(q, wireEvidence, func(call workflow.Call) (workflow.Evidence, error) {
+		return s.Service.CreateEvidence(q.Context(), call, lower(in.DeploymentID), in.EvidenceData)
+	})
+}
+
+func (s *Server) listEvidence(q *request) (any, error) {
+	f := workflow.PackageFilter{DeploymentID: q.uuid("deployment_intent_id")}
+	f.Limit, f.Cursor = q.paging(maxPage)
+	if err := q.faulty(); err != nil {
+		return nil, err
+	}
+	page, err := s.Service.EvidenceList(q.Context(), q.call, f)
+	return wireList(page, wirePackage), err
+}
+
+func (s *Server) getEvidence(q *request) (any, error) {
+	id, err := q.id("")
+	if err != nil {
+		return nil, err
+	}
+	e, err := s.Service.Evidence(q.Context(), q.call, id)
+	return show(wireEvidence, e, err)
+}
+
+func (s *Server) verifyEvidence(q *request) (any, error) {
+	id, err := q.id("")
+	if err != nil {
+		return nil, err
+	}
+	v, err := s.Service.VerifyEvidence(q.Context(), q.call, id)
+	return api.Verification{PackageID: v.PackageID, IsValid: v.Valid, ContentHash: v.Expected, ComputedHash: v.Actual}, err
+}
+
+func (s *Server) breakdown(q *request) (any, error) {
+	id, err := q.id("")
+	if err != nil {
+		return nil, err
+	}
+	e, err := s.Service.Evidence(q.Context(), q.call, id)
+	a := e.Record.Assessment
+	return api.Breakdown{
+		PackageID: e.ID, RiskScore: a.Score.Float(), RiskModelVersion: a.ModelVersion, RiskModelDigest: a.ModelDigest,
+		Formula: a.Formula, Factors: wireFactors(a.Factors),
+	}, err
+}
+
+func (s *Server) document(q *request) (any, error) {
+	id, err := q.id("")
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.Service.Document(q.Context(), q.call, id)
+	return document{p.Document, p.ContentHash}, err
+}
+
+func (s *Server) submit(q *request) (any, error) {
+	in, err := decode[api.Submit](q)
+	if err != nil {
+		return nil, err
+	}
+	if in.Urgency == "" {
+		in.Urgency = string(cab.Standard)
+	}
+	ask := workflow.Submission{
+		PackageID: lower(in.PackageID), Notes: in.Notes, Urgency: cab.Urgency(in.Urgency), Claimed: claimed(in.RiskScore),
+	}
+	return change(q, wireSubmitted, func(call workflow.Call) (workflow.RequestRow, error) {
+		return s.Service.Submit(q.Context(), call, ask)
+	})
+}
+
+// requestFilter reads what the lists of requests have in common.
+func (q *request) requestFilter() workflow.RequestFilter {
+	f := workflow.RequestFilter{
+		Statuses: manyOf(q, "status", cab.Statuses()), RiskMin: q.score("risk_min"), RiskMax: q.score("risk_max"),
+		DeploymentID: q.uuid("deployment_intent_id"),
+	}
+	f.Limit, f.Cursor = q.paging(maxPage)
+	return f
+}
+
+func (s *Server) listRequests(q *request) (any, error) {
+	f := q.requestFilter()
+	if err := q.faulty(); err != nil {
+		return nil, err
+	}
+	page, err := s.Service.Requests(q.Context(), q.call, f)
+	return wireList(page, wireRequest), err
+}
+
+func (s *Server) queue(q *request) (any, error) {
+	f := q.requestFilter()
+	for _, status := range f.Statuses {
+		if !status.Open() {
+			q.fault("status", "%s does not wait for anything: want submitted, under_review or exception_required", status)
+		}
+	}
+	if err := q.faulty(); err != nil {
+		return nil, err
+	}
+	if f.Statuses == nil {
+		f.Statuses = []cab.Status{cab.Submitted, cab.UnderReview}
+	}
+	page, err := s.Service.Queue(q.Context(), q.call, f)
+	return wireList(page, wireRequest), err
+}
+
+func (s *Server) myRequests(q *request) (any, error) {
+	f := q.requestFilter()
+	if err := q.faulty(); err != nil {
+		return nil, err
+	}
+	page, err := s.Service.MyRequests(q.Context(), q.call, f)
+	return wireList(page, wireRequest), err
+}
+
+func (s *Server) getRequest(q *request) (any, error) {
+	id, err := q.id("CAB-")
+	if err != nil {
+		return nil, err
+	}
+	row, err := s.Service.Request(q.Context(), q.call, id)
+	return show(wireOneRequest, row, err)
+}
+
+// onRequest runs an act on the request of the path.
+func (s *Server) onRequest(q *request, act func(call workflow.Call, id string) (workflow.RequestRow, error)) (any, error) {
+	id, err := q.id("CAB-")
+	if err != nil {
+		return nil, err
+	}
+	return change(q, wireOneRequest, func(call workflow.Call) (workflow.RequestRow, error) { return act(call, id) })
+}
+
+func (s *Server) review(q *request) (any, error) {
+	if err := q.empty(); err != nil {
+		return nil, err
+	}
+	return s.onRequest(q, func(call workflow.Call, id string) (workflow.RequestRow, error) {
+		return s.Service.StartReview(q.Context(), call, id)
+	})
+}
+
+func (s *Server) approve(q *request) (any, error) {
+	in, err := decode[api.Approve](q)
+	if err != nil {
+		return nil, err
+	}
+	conditions := jsontext.Value(in.Conditions)
+	switch kind := conditions.Kind(); {
+	case kind == 'n' || string(conditions) == "{}":
+		conditions = nil
+	case kind != 0 && kind != '{':
+		return nil, invalidField("conditions", "must be an object")
+	}
+	return s.onRequest(q, func(call workflow.Call, id string) (workflow.RequestRow, error) {
+		return s.Service.Approve(q.Context(), call, id, in.Rationale, conditions)
+	})
+}
+
+func (s *Server) reject(q *request) (any, error) {
+	in, err := decode[api.Rationale](q)
+	if err != nil {
+		return nil, err
+	}
+	return s.onRequest(q, func(call workflow.Call, id string) (workflow.RequestRow, error) {
+		return s.Service.Reject(q.Context(), call, id, in.Rationale)
+	})
+}
+
+func (s *Server) withdraw(q *request) (any, error) {
+	in, err := decode[api.Withdrawal](q)
+	if err != nil {
+		return nil, err
+	}
+	return s.onRequest(q, func(call workflow.Call, id string) (workflow.RequestRow, error) {
+		return s.Service.Withdraw(q.Context(), call, id, in.Reason)
+	})
+}
+
+func (s *Server) revoke(q *request) (any, error) {
+	in, err := decode[api.Reason](q)
+	if err != nil {
+		return nil, err
+	}
+	return s.onRequest(q, func(call workflow.Call, id string) (workflow.RequestRow, error) {
+		return s.Service.Revoke(q.Context(), call, id, in.Reason)
+	})
+}
+
+func (s *Server) askException(q *request) (any, error) {
+	in, err := decode[api.RequestException](q)
+	if err != nil {
+		return nil, err
+	}
+	ask := workflow.ExceptionAsk{
+		DeploymentID: lower(in.DeploymentID), Reason: in.Reason, Justification: in.Justification, Controls: in.Controls,
+	}
+	if in.ExpiryDays != nil {
+		ask.Days = *in.ExpiryDays
+	}
+	return change(q, s.wireException, func(call workflow.Call) (cab.Exception, error) {
+		return s.Service.RequestException(q.Context(), call, ask)
+	})
+}
+
+func (s *Server) listExceptions(q *request) (any, error) {
+	f := workflow.ExceptionFilter{
+		Status: oneOf(q, "status", cab.ExceptionStatuses()), Active: q.boolean("active"), DeploymentID: q.uuid("deployment_intent_id"),
+	}
+	f.Limit, f.Cursor = q.paging(maxPage)
+	if err := q.faulty(); err != nil {
+		return nil, err
+	}
+	page, err := s.Service.Exceptions(q.Context(), q.call, f)
+	return wireList(page, s.wireException), err
+}
+
+func (s *Server) exceptionQueue(q *request) (any, error) {
+	var f workflow.ExceptionFilter
+	f.Limit, f.Cursor = q.paging(maxPage)
+	if err := q.faulty(); err != nil {
+		return nil, err
+	}
+	page, err := s.Service.ExceptionQueue(q.Context(), q.call, f)
+	return wireList(page, s.wireException), err
+}
+
+func (s *Server) myExceptions(q *request) (any, error) {
+	var f workflow.ExceptionFilter
+	f.Limit, f.Cursor = q.paging(maxPage)
+	if err := q.faulty(); err != nil {
+		return nil, err
+	}
+	page, err := s.Service.MyExceptions(q.Context(), q.call, f)
+	return wireList(page, s.wireException), err
+}
+
+func (s *Server) getException(q *request) (any, error) {
+	id, err := q.id("EXC-")
+	if err != nil {
+		return nil, err
+	}
+	e, err := s.Service.Exception(q.Context(), q.call, id)
+	return show(s.wireException, e, err)
+}
+
+// onException runs an act on the exception of the path.
+func (s *Server) onException(q *request, act func(call workflow.Call, id string) (cab.Exception, error)) (any, error) {
+	id, err := q.id("EXC-")
+	if err != nil {
+		return nil, err
+	}
+	return change(q, s.wireException, func(call workflow.Call) (cab.Exception, error) { return act(call, id) })
+}
+
+func (s *Server) approveException(q *request) (any, error) {
+	in, err := decode[api.Rationale](q)
+	if err != nil {
+		return nil, err
+	}
+	return s.onException(q, func(call workflow.Call, id string) (cab.Exception, error) {
+		return s.Service.ApproveException(q.Context(), call, id, in.Rationale)
+	})
+}
+
+func (s *Server) rejectException(q *request) (any, error) {
+	in, err := decode[api.Rationale](q)
+	if err != nil {
+		return nil, err
+	}
+	return s.onException(q, func(call workflow.Call, id string) (cab.Exception, error) {
+		return s.Service.RejectException(q.Context(), call, id, in.Rationale)
+	})
+}
+
+func (s *Server) revokeException(q *request) (any, error) {
+	in, err := decode[api.Reason](q)
+	if err != nil {
+		return nil, err
+	}
+	return s.onException(q, func(call workflow.Call, id string) (cab.Exception, error) {
+		return s.Service.RevokeException(q.Context(), call, id, in.Reason)
+	})
+}
+
+func (s *Server) cleanup(q *request) (any, error) {
+	if err := q.empty(); err != nil {
+		return nil, err
+	}
+	n, err := s.Service.ExpireExceptions(q.Context(), q.call)
+	return api.Cleanup{Count: n, Message: fmt.Sprintf("%d expired exceptions were written down", n)}, err
+}
+
+// empty refuses a body with anything in it, for calls that take none.
+func (q *request) empty() error {
+	if string(q.body) != "{}" {
+		return invalidField("body", "this call takes no body")
+	}
+	return nil
+}
+
+func (s *Server) events(q *request) (any, error) {
+	f := workflow.EventFilter{
+		Trail: q.one("correlation_id"), Type: oneOf(q, "type", cab.EventTypes()), ActorID: q.one("actor"),
+		Since: q.moment("since"), Until: q.moment("until"),
+		OldestFirst: oneOf(q, "order", []string{"newest", "oldest"}) == "oldest",
+	}
+	for _, name := range []string{"correlation_id", "actor"} {
+		if value := q.one(name); q.query.Has(name) && (value == "" || clip(value, 100) != value) {
+			q.fault(name, "want 1 to 100 characters")
+		}
+	}
+	f.Limit, f.Cursor = q.paging(1000)
+	if err := q.faulty(); err != nil {
+		return nil, err
+	}
+	page, err := s.Service.Events(q.Context(), q.call, f)
+	return wireList(page, func(e workflow.EventRow) json.RawMessage { return json.RawMessage(e.Leaf) }), err
+}
+
+func (s *Server) checkpoint(q *request) (any, error) {
+	note, err := s.Service.Checkpoint(q.Context(), q.call)
+	return api.Checkpoint{Note: string(note), Key: s.LedgerKey}, err
+}
+
+func (s *Server) listModels(q *request) (any, error) {
+	models, policies, err := s.Service.Models(q.Context(), q.call)
+	return wirePublished(models, activeModel(policies)), err
+}
+
+func (s *Server) getModel(q *request) (any, error) {
+	published, err := s.Service.Model(q.Context(), q.call, q.PathValue("version"))
+	return wireOnePublished(published, ""), err
+}
+
+func (s *Server) listPolicies(q *request) (any, error) {
+	policies, err := s.Service.Policies(q.Context(), q.call)
+	active := ""
+	if len(policies) > 0 {
+		active = policies[0].Version
+	}
+	return wirePublished(policies, active), err
+}
+
+func (s *Server) score(q *request) (any, error) {
+	in, err := decode[api.Score](q)
+	if err != nil {
+		return nil, err
+	}
+	trial, err := s.Service.Score(q.Context(), q.call, q.PathValue("version"), in.EvidenceData)
+	a, c := trial.Assessment, trial.Completeness
+	return api.Scored{
+		RiskScore: a.Score.Float(), RiskModelVersion: a.ModelVersion, RiskModelDigest: a.ModelDigest, Formula: a.Formula,
+		Factors: wireFactors(a.Factors), IsComplete: c.Complete, Completeness: c.Sections, Missing: c.Missing, Gate: wireGate(trial.Gate),
+	}, err
+}

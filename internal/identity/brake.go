@@ -1,0 +1,81 @@
+package identity
+
+import (
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// The brake's numbers: an address may be wrong ten times, and then once every
+// six seconds. Tokens have 256 bits; the brake is there for the log, the ledger
+// and the database, not for the tokens.
+const (
+	wrongBurst   = 10
+	wrongEvery   = 6 * time.Second
+	maxAddresses = 10_000
+	auditEvery   = time.Minute // for one address
+)
+
+// brake counts refusals by address, for a bounded number of addresses.
+type brake struct {
+	mu        sync.Mutex
+	addresses map[string]*account
+	audits    *rate.Limiter // how many refusals get into the ledger, all addresses together
+}
+
+type account struct {
+	limiter   *rate.Limiter
+	count     int // since the last event
+	audited   time.Time
+	throttled bool
+}
+
+// verdict is what one refusal means.
+type verdict struct {
+	count int
+	audit bool          // write it to the ledger
+	wait  time.Duration // 0: the address may try again at once
+}
+
+func newBrake() *brake {
+	return &brake{addresses: map[string]*account{}, audits: rate.NewLimiter(1, 20)}
+}
+
+func (b *brake) refused(address string, now time.Time) verdict {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	a := b.addresses[address]
+	if a == nil {
+		if len(b.addresses) >= maxAddresses {
+			b.forgetSome()
+		}
+		a = &account{limiter: rate.NewLimiter(rate.Every(wrongEvery), wrongBurst)}
+		b.addresses[address] = a
+	}
+	a.count++
+	v := verdict{count: a.count}
+	begins := false
+	if a.limiter.AllowN(now, 1) {
+		a.throttled = false
+	} else {
+		begins, a.throttled = !a.throttled, true
+		v.wait = wrongEvery
+	}
+	if (begins || now.Sub(a.audited) >= auditEvery) && b.audits.AllowN(now, 1) {
+		v.audit, a.audited, a.count = true, now, 0
+	}
+	return v
+}
+
+// forgetSome makes room. Whoever fills the table with addresses gains nothing:
+// an address that is forgotten starts with ten tries again, out of 2^256.
+func (b *brake) forgetSome() {
+	n := 0
+	for address := range b.addresses {
+		delete(b.addresses, address)
+		if n++; n >= maxAddresses/10 {
+			return
+		}
+	}
+}
