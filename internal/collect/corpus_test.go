@@ -1,0 +1,167 @@
+package collect
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// corpusDir finds ../shared/corpus, seen from the project's root.
+func corpusDir(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.Abs("../../../shared/corpus")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "MANIFEST.tsv")); err != nil {
+		t.Skip("no corpus of real files at ../shared/corpus: left out")
+	}
+	return dir
+}
+
+// fact reads name=value out of a manifest's facts.
+func fact(facts, name string) string {
+	found := regexp.MustCompile(`(?:^|; )` + regexp.QuoteMeta(name) + `=([^;]*)`).FindStringSubmatch(facts)
+	if found == nil {
+		return ""
+	}
+	return strings.TrimSpace(found[1])
+}
+
+func number(facts, name string) int {
+	n := 0
+	fmt.Sscan(fact(facts, name), &n)
+	return n
+}
+
+// refusedFiles must be refused, though a tolerant parser reads something.
+var refusedFiles = map[string]string{
+	"gen__proton-bridge-duplicate-components-key.cdx.json": "duplicate",
+	"gen__grype-duplicate-matches-key.json":                "duplicate",
+	"specification__invalid-bomformat-1.6.json":            "not CycloneDX",
+	"testXxe-xxe.xml":                                         "entity",
+	"junit-plugin__testXxe-xxe.xml":                           "entity",
+	"junit-plugin__testXxe-oob.xml":                           "",
+	"bom-shelter__scanoss-sbom-cdx.json":                      "",
+	"publish-unit-test-result-action__no-cases-but-tests.xml": "no test cases",
+	"test-reporter__jest-junit-empty-testsuite.xml":           "no test cases",
+	"xunit-plugin__gtester-testcase2-input.xml":               "is not a test report",
+	"coverage-model__cobertura-cpp.xml":                       "no lines",
+	"coverage-model__cobertura-empty.xml":                     "is not a coverage report",
+	"gen__go-version.cover.out":                               "no statements",
+}
+
+func TestCorpus(t *testing.T) {
+	dir := corpusDir(t)
+	file, err := os.Open(filepath.Join(dir, "MANIFEST.tsv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	kinds := map[string]Kind{
+		"sbom-cyclonedx-json": SBOM, "scan-trivy": Scan, "scan-grype": Scan, "test-junit": Tests,
+		"cov-cobertura": Coverage, "cov-gocover": Coverage,
+	}
+	lines := bufio.NewScanner(file)
+	lines.Buffer(nil, 1<<20)
+	seen := 0
+	for lines.Scan() {
+		columns := strings.Split(lines.Text(), "\t")
+		kind, ours := kinds[columns[1]]
+		if len(columns) < 9 || !ours {
+			continue
+		}
+		seen++
+		t.Run(columns[0], func(t *testing.T) { checkFile(t, dir, columns[0], kind, columns[8]) })
+	}
+	if err := lines.Err(); err != nil || seen < 100 {
+		t.Errorf("%d files of the corpus were tried: %v", seen, err)
+	}
+}
+
+func checkFile(t *testing.T, dir, path string, kind Kind, facts string) {
+	file, err := os.Open(filepath.Join(dir, path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	report, err := Read(kind, filepath.Base(path), file)
+	if want, refused := refusedFiles[filepath.Base(path)]; refused || strings.HasPrefix(facts, "parse=") {
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), filepath.Base(path)) {
+			t.Errorf("must be refused (%s): %v", want, err)
+		}
+		return
+	}
+	if err != nil {
+		t.Fatalf("%v (facts: %s)", err, facts)
+	}
+	switch kind {
+	case SBOM:
+		if report.Components != number(facts, "components_all_nested") || report.SpecVersion != fact(facts, "specVersion") {
+			t.Errorf("%d components of %s: %s", report.Components, report.SpecVersion, facts)
+		}
+	case Scan:
+		checkScan(t, report, facts)
+	case Tests:
+		broken := number(facts, "suite_level_errors")
+		failed := number(facts, "failures") + number(facts, "errors") + broken
+		if report.Total != number(facts, "tests")+broken || report.Failed != failed || report.Skipped != number(facts, "skipped") || report.Passed != number(facts, "passed") {
+			t.Errorf("total %d passed %d failed %d skipped %d: %s", report.Total, report.Passed, report.Failed, report.Skipped, facts)
+		}
+	case Coverage:
+		name := "recomputed_unique_file_line"
+		if report.Format == "Go coverprofile" {
+			name = "statements_union"
+		}
+		covered, all := CoverageOf(report)
+		if got := fmt.Sprintf("%d/%d", covered, all); !strings.HasPrefix(fact(facts, name), got) {
+			t.Errorf("%s: %s", got, facts)
+		}
+	}
+}
+
+// checkScan: every vulnerability is there once for each package, and the
+// severities agree when none stands twice.
+func checkScan(t *testing.T, report Report, facts string) {
+	vulnerabilities := 0
+	for key := range report.Findings {
+		if !strings.HasPrefix(key.Package, "misconfiguration:") && !strings.HasPrefix(key.Package, "secret:") {
+			vulnerabilities++
+		}
+	}
+	if want := fact(facts, "distinct_id_pkg"); want != "" && vulnerabilities != number(facts, "distinct_id_pkg") {
+		t.Errorf("%d distinct findings: %s", vulnerabilities, facts)
+	}
+	total := number(facts, "vulns") + number(facts, "matches")
+	if strings.Contains(facts, "misconf") || strings.Contains(facts, "secrets") || total != vulnerabilities {
+		return
+	}
+	c := CountFindings(report)
+	want := SeverityCounts{}
+	for _, part := range strings.Split(fact(facts, "severity"), ",") {
+		name, n, _ := strings.Cut(part, ":")
+		count := 0
+		fmt.Sscan(n, &count)
+		switch severityOf(name) {
+		case Critical:
+			want.Critical += count
+		case High:
+			want.High += count
+		case Medium:
+			want.Medium += count
+		case Low:
+			want.Low += count
+		case Negligible:
+			want.Negligible += count
+		default:
+			want.Unknown += count
+		}
+	}
+	if c != want {
+		t.Errorf("%+v, want %+v: %s", c, want, facts)
+	}
+}
