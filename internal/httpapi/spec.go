@@ -114,9 +114,15 @@ func (s *spec) validate(rt *route, body []byte) []cab.FieldError {
 	if err != nil {
 		return []cab.FieldError{{Field: "body", Message: "must be an object"}}
 	}
+	var faults []cab.FieldError
+	for name := range value {
+		if object.Properties[name] == nil { // here, for the checker does not mind case
+			faults = append(faults, cab.FieldError{Field: name, Message: "is not a member of this call"})
+			delete(value, name)
+		}
+	}
 	result := &huma.ValidateResult{}
 	huma.Validate(s.registry, schema, huma.NewPathBuffer(nil, 0), huma.ModeWriteToServer, value, result)
-	var faults []cab.FieldError
 	for _, err := range result.Errors {
 		faults = append(faults, fieldError(err))
 	}
@@ -157,9 +163,6 @@ func fieldError(err error) cab.FieldError {
 	if required := requiredForm.FindStringSubmatch(message); required != nil {
 		message = "is required"
 		field = strings.Trim(field+"."+required[1], ".")
-	}
-	if message == "unexpected property" {
-		message = "is not a member of this call"
 	}
 	if field == "" {
 		field = "body"

@@ -1,0 +1,37 @@
+# make test: everything, on both engines, with the race detector, vet and lint.
+GO ?= go
+export EUCORA_REQUIRE_POSTGRES = 1
+
+.PHONY: test quick lint postgres soak bench fuzz build
+
+test: postgres lint
+	$(GO) test -race -timeout 20m ./...
+
+quick: ## without PostgreSQL if there is none, and without the race detector
+	EUCORA_REQUIRE_POSTGRES= $(GO) test ./...
+
+lint:
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt would change: $$unformatted"; exit 1; }
+	$(GO) vet ./...
+	cd tools && $(GO) build -o ../bin/staticcheck honnef.co/go/tools/cmd/staticcheck
+	bin/staticcheck ./...
+
+# On Debian, as root, PostgreSQL is installed if it is missing.
+postgres:
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || { \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "install PostgreSQL first (its initdb is needed)"; exit 1; }; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql; }
+
+soak: postgres ## the crash tests, a hundred rounds on each engine
+	EUCORA_CRASH_ROUNDS=100 $(GO) test -run Crash -timeout 60m -v ./internal/workflow
+
+bench: postgres
+	EUCORA_POSTGRES_FSYNC=1 $(GO) run ./bench
+
+FUZZTIME ?= 20s
+fuzz:
+	@for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+	  echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; done; done
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/eucora ./cmd/eucora

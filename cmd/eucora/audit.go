@@ -1,0 +1,282 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+
+	"github.com/eucora/eucora/api"
+	"github.com/eucora/eucora/internal/evidence"
+	"github.com/eucora/eucora/internal/ledger"
+	"github.com/eucora/eucora/internal/store"
+)
+
+type auditCmd struct {
+	Trail  auditTrailCmd  `cmd:"" help:"Everything that happened to something, oldest first."`
+	Verify auditVerifyCmd `cmd:"" help:"Check the ledger: through a server, or a whole database with --whole-database."`
+}
+
+type auditTrailCmd struct {
+	clientFlags
+	outputFlags
+	ID string `arg:"" help:"Any id of the trail: CAB-…, EXC-…, deployment, evidence, correlation id."`
+}
+
+// Run prints a trail.
+func (c *auditTrailCmd) Run(a *app) error {
+	return c.ask(a, func(ctx context.Context, client *api.Client) error {
+		events := []api.Event{}
+		err := eachEvent(ctx, client, url.Values{"correlation_id": {c.ID}}, func(leaf []byte) error {
+			var e api.Event
+			if err := json.Unmarshal(leaf, &e); err != nil {
+				return fmt.Errorf("%w: an event that is none: %w", api.ErrNotEucora, err)
+			}
+			events = append(events, e)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if len(events) == 0 {
+			return no("there is no trail of %s, or none that you may read", c.ID)
+		}
+		return c.print(a, events, func() {
+			var rows [][]string
+			for _, e := range events {
+				rows = append(rows, []string{fmt.Sprint(e.Seq), shortTime(e.Time), e.Type, e.Actor.Name, e.Actor.Role, e.Subject.Kind + " " + e.Subject.ID})
+			}
+			a.table([]string{"SEQ", "TIME", "EVENT", "WHO", "AS", "WHAT"}, rows)
+		})
+	})
+}
+
+// eachEvent reads events oldest first, page by page, as the bytes that were
+// hashed.
+func eachEvent(ctx context.Context, client *api.Client, query url.Values, yield func(leaf []byte) error) error {
+	query.Set("order", "oldest")
+	query.Set("limit", "1000")
+	for {
+		page, err := client.Events(ctx, query)
+		if err != nil {
+			return err
+		}
+		for _, leaf := range page.Results {
+			if err := yield(leaf); err != nil {
+				return err
+			}
+		}
+		if page.Next == "" {
+			return nil
+		}
+		query.Set("cursor", page.Next)
+	}
+}
+
+type auditVerifyCmd struct {
+	clientFlags
+	outputFlags
+	siteFlags
+	WholeDatabase bool   `help:"Check everything in the database (--data, --database), with no server between: events, tree, checkpoints, rows, documents."`
+	Key           string `help:"The ledger's public key, from your own records." placeholder:"KEY"`
+	Checkpoint    string `help:"A checkpoint that you kept from an earlier check." type:"existingfile" placeholder:"FILE"`
+	Save          string `help:"Keep the newest checkpoint in this file, for the next time." placeholder:"FILE"`
+}
+
+// verified is what was checked, as --json prints it.
+type verified struct {
+	Holds       bool     `json:"holds"`
+	Events      int64    `json:"events"`
+	Checkpoints int      `json:"checkpoints"`
+	Rows        int      `json:"rows,omitzero"`
+	Root        string   `json:"root"`
+	Key         string   `json:"key"`
+	Findings    []string `json:"findings"`
+	newest      []byte
+}
+
+func (v *verified) find(format string, args ...any) {
+	v.Findings = append(v.Findings, fmt.Sprintf(format, args...))
+}
+
+// Run verifies.
+func (c *auditVerifyCmd) Run(a *app) error {
+	held, err := c.held()
+	if err != nil {
+		return err
+	}
+	check := c.throughServer
+	if c.WholeDatabase {
+		check = c.database
+	}
+	result := &verified{Findings: []string{}}
+	if err := check(a, held, result); err != nil {
+		return err
+	}
+	result.Holds = len(result.Findings) == 0
+	if err := c.print(a, result, func() { c.tell(a, result, held != nil) }); err != nil {
+		return err
+	}
+	if !result.Holds {
+		return &exitError{code: exitNo}
+	}
+	if c.Save != "" {
+		return os.WriteFile(c.Save, result.newest, 0o600)
+	}
+	return nil
+}
+
+func (c *auditVerifyCmd) held() ([]byte, error) {
+	if c.Checkpoint == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(c.Checkpoint)
+	if err != nil {
+		return nil, usage("%v", err)
+	}
+	return text, nil
+}
+
+func (c *auditVerifyCmd) tell(a *app, v *verified, held bool) {
+	for _, finding := range v.Findings {
+		a.printf("%s %s\n", a.paint(red, "✗"), clean(finding))
+	}
+	if !v.Holds {
+		a.printf("%s\n", a.paint(red, "the ledger does not hold"))
+		return
+	}
+	a.printf("%s %d events make the root %s\n", a.paint(green, "✓"), v.Events, v.Root)
+	a.printf("%s signed by %s\n", a.paint(green, "✓"), v.Key)
+	if c.WholeDatabase {
+		a.printf("%s %d checkpoints, and %d rows that say what the events say\n", a.paint(green, "✓"), v.Checkpoints, v.Rows)
+	}
+	if held {
+		a.printf("%s the checkpoint that you kept is part of it: nothing before it was changed\n", a.paint(green, "✓"))
+	}
+	if c.Key == "" {
+		a.printf("%s\n", a.paint(yellow, "! the key was taken on trust; keep it and give it with --key the next time"))
+	}
+}
+
+// database checks the whole database.
+func (c *auditVerifyCmd) database(a *app, held []byte, result *verified) error {
+	s, err := c.open(a.ctx, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	defer s.store.Close()
+	result.Key = s.store.LedgerKey()
+	key := c.Key
+	if key == "" {
+		key = result.Key
+	}
+	verifier, err := ledger.NewVerifier(key)
+	if err != nil {
+		return usage("--key: %v", err)
+	}
+	p := a.progress()
+	report, err := s.store.Verify(a.ctx, store.VerifyOptions{
+		Verifier: verifier, Held: held, Progress: func(done, total int64) { p.show("checking event %d of %d", done, total) },
+	})
+	p.done()
+	if err != nil {
+		return err
+	}
+	result.Events, result.Checkpoints, result.Rows, result.Root = report.Events, report.Checkpoints, report.Rows, report.Root.String()
+	for _, f := range report.Findings {
+		result.find("%s", f.What)
+	}
+	if len(report.Findings) > 0 {
+		return nil
+	}
+	result.newest, err = s.store.Checkpoint(a.ctx)
+	return err
+}
+
+// throughServer reads every event and builds the tree here; the server's word
+// is taken for nothing but the newest checkpoint's signature.
+func (c *auditVerifyCmd) throughServer(a *app, held []byte, result *verified) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	newest, err := client.Checkpoint(a.ctx)
+	if err != nil {
+		return err
+	}
+	result.newest, result.Key = []byte(newest.Note), newest.Key
+	if c.Key != "" {
+		result.Key = c.Key
+	}
+	verifier, err := ledger.NewVerifier(result.Key)
+	if err != nil {
+		return usage("--key: %v", err)
+	}
+	known := map[string][]byte{"the server's checkpoint": result.newest}
+	if held != nil {
+		known["the checkpoint that you kept"] = held
+	}
+	expect := map[int64]map[string]ledger.Hash{}
+	size := int64(0)
+	for name, note := range known {
+		checkpoint, err := verifier.Open(note)
+		if err != nil {
+			result.find("%s is not signed by the key %s", name, result.Key)
+			continue
+		}
+		if expect[checkpoint.Size] == nil {
+			expect[checkpoint.Size] = map[string]ledger.Hash{}
+		}
+		expect[checkpoint.Size][name] = checkpoint.Root
+		size = max(size, checkpoint.Size)
+	}
+	return c.rebuild(a, client, size, expect, result)
+}
+
+// errComplete ends reading when all that a checkpoint covers has been read.
+var errComplete = errors.New("complete")
+
+func (c *auditVerifyCmd) rebuild(a *app, client *api.Client, size int64, expect map[int64]map[string]ledger.Hash, result *verified) error {
+	var tree ledger.Tree
+	p := a.progress()
+	defer p.done()
+	compare := func() {
+		for name, root := range expect[tree.Size()] {
+			if root != tree.Root() {
+				result.find("%s does not match the %d events before it: history was rewritten", name, tree.Size())
+			}
+			result.Checkpoints++
+		}
+		delete(expect, tree.Size())
+	}
+	compare()
+	err := eachEvent(a.ctx, client, url.Values{}, func(leaf []byte) error {
+		if tree.Size() >= size {
+			return errComplete
+		}
+		var e struct {
+			Seq int64 `json:"seq"`
+		}
+		canonical, err := evidence.Canonical(leaf)
+		if err != nil || json.Unmarshal(leaf, &e) != nil || e.Seq != tree.Size() {
+			return no("event %d is missing or is none; a role that may read all events is needed to check them all", tree.Size())
+		}
+		tree.Add(ledger.LeafHash(canonical))
+		compare()
+		p.show("checking event %d of %d", tree.Size(), size)
+		return nil
+	})
+	if err != nil && !errors.Is(err, errComplete) {
+		return err
+	}
+	for missing, names := range expect {
+		for name := range names {
+			result.find("%s covers %d events, and there are %d: the end was cut off", name, missing, tree.Size())
+		}
+	}
+	result.Events, result.Root = tree.Size(), tree.Root().String()
+	return nil
+}

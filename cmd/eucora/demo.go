@@ -1,0 +1,447 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"strings"
+
+	"github.com/eucora/eucora/api"
+	"github.com/eucora/eucora/internal/cab"
+	"github.com/eucora/eucora/internal/collect"
+	"github.com/eucora/eucora/internal/identity"
+	"github.com/eucora/eucora/internal/workflow"
+)
+
+// demoFiles are sample reports and plans, read by the same readers as a user's.
+//
+//go:embed demo
+var demoFiles embed.FS
+
+type demoCmd struct {
+	Once   bool   `help:"End after the tour, with status 0."`
+	Data   string `help:"Data directory, new or empty (default: a temporary one, removed at the end)." placeholder:"DIR"`
+	Listen string `help:"Address to listen on." default:"127.0.0.1:0"`
+}
+
+// Run takes real deployments through a real server.
+func (c *demoCmd) Run(a *app) error {
+	dir, remove, err := c.directory()
+	if err != nil {
+		return err
+	}
+	defer remove()
+	serve := serveCmd{siteFlags: siteFlags{Data: dir}, Listen: c.Listen}
+	running, err := serve.start(a.ctx, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	d := &demo{app: a, server: running, address: "http://" + running.address, dir: dir}
+	err = d.tour(a.ctx)
+	if err == nil && !c.Once {
+		a.printf("\nServing until you stop it with Ctrl-C.\n")
+		<-a.ctx.Done()
+	}
+	limited, cancel := context.WithTimeout(context.Background(), graceful)
+	defer cancel()
+	return errors.Join(err, running.stop(limited))
+}
+
+func (c *demoCmd) directory() (dir string, remove func(), err error) {
+	if c.Data != "" {
+		if entries, err := os.ReadDir(c.Data); err == nil && len(entries) > 0 {
+			return "", nil, usage("%s is not empty; the demo wants a directory of its own", c.Data)
+		}
+		return c.Data, func() {}, nil
+	}
+	dir, err = os.MkdirTemp("", "eucora-demo-")
+	return dir, func() { _ = os.RemoveAll(dir) }, err
+}
+
+// demo is one tour.
+type demo struct {
+	*app
+	server       *server
+	address, dir string
+	people       []member
+	artifact     collect.Artifact
+	sbom         collect.Report
+}
+
+type member struct {
+	name  string
+	role  cab.Role
+	token string
+}
+
+func (d *demo) as(name string) *api.Client {
+	for _, p := range d.people {
+		if p.name == name {
+			return &api.Client{Server: d.address, Token: p.token, UserAgent: "eucora-demo"}
+		}
+	}
+	return &api.Client{Server: d.address}
+}
+
+func (d *demo) tour(ctx context.Context) error {
+	d.title("Eucora: deployments, from evidence to a decision that can be proved")
+	for _, step := range []func(context.Context) error{
+		d.makePeople, d.lookAtItself, d.approvedByRule, d.conditional, d.rejected, d.excepted, d.turnedAway, d.verify,
+	} {
+		if err := step(ctx); err != nil {
+			return fmt.Errorf("the demo failed: %w", err)
+		}
+	}
+	d.goodbye()
+	return nil
+}
+
+func (d *demo) title(text string) { d.printf("\n%s\n", d.paint(bold, text)) }
+
+// say prints one line of the story: who, and what they did.
+func (d *demo) say(who, format string, args ...any) {
+	d.printf("  %s  %s\n", d.paint(cyan, fmt.Sprintf("%-11s", who)), fmt.Sprintf(format, args...))
+}
+
+func (d *demo) makePeople(ctx context.Context) error {
+	setup := workflow.Call{Actor: cab.Setup, Source: cab.Source{Address: "demo"}}
+	for _, p := range []member{
+		{"erin", cab.PackagingEngineer, ""}, {"carol", cab.CABMember, ""}, {"chris", cab.CABMember, ""}, {"sam", cab.SecurityReviewer, ""},
+		{"pat", cab.Publisher, ""}, {"ada", cab.Auditor, ""}, {"root", cab.Admin, ""},
+	} {
+		if _, err := d.server.service.AddUser(ctx, setup, p.name, p.role); err != nil {
+			return err
+		}
+		id, token, hash := identity.NewSecret()
+		if _, err := d.server.service.IssueToken(ctx, setup, p.name, id, "demo", hash, 1); err != nil {
+			return err
+		}
+		p.token = token
+		d.people = append(d.people, p)
+	}
+	return nil
+}
+
+// lookAtItself makes evidence as real as a new machine allows: the running
+// program is the artifact, and its own build information the SBOM.
+func (d *demo) lookAtItself(context.Context) error {
+	path, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	if d.artifact, err = hashFile(d.app, path); err != nil {
+		return err
+	}
+	d.artifact.Name, d.artifact.Signature = "eucora", "unsigned: built on this machine"
+	bom, err := ownSBOM(d.artifact)
+	if err != nil {
+		return err
+	}
+	if d.sbom, err = collect.Read(collect.SBOM, "sbom.cdx.json", bytes.NewReader(bom)); err != nil {
+		return err
+	}
+	d.title("The artifact is this program itself")
+	d.fields("  file", fmt.Sprintf("%s, %d MiB", path, d.artifact.Size>>20), "  sha256", d.artifact.SHA256,
+		"  SBOM", fmt.Sprintf("%s %s, %d components, from the build information in the program", d.sbom.Format, d.sbom.SpecVersion, d.sbom.Components))
+	return nil
+}
+
+// ownSBOM writes a CycloneDX document of the modules in the running program.
+func ownSBOM(artifact collect.Artifact) ([]byte, error) {
+	type component struct {
+		Type    string `json:"type"`
+		Name    string `json:"name"`
+		Version string `json:"version"`
+		PURL    string `json:"purl,omitzero"`
+	}
+	components := []component{}
+	main := component{Type: "application", Name: artifact.Name, Version: version}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		components = append(components, component{Type: "platform", Name: "go", Version: strings.TrimPrefix(info.GoVersion, "go")})
+		for _, m := range info.Deps {
+			components = append(components, component{Type: "library", Name: m.Path, Version: m.Version, PURL: "pkg:golang/" + m.Path + "@" + m.Version})
+		}
+	}
+	return json.Marshal(map[string]any{
+		"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1,
+		"metadata":   map[string]any{"component": main},
+		"components": components,
+	})
+}
+
+// story is the evidence of one deployment.
+type story struct {
+	app, version, ring           string
+	coverage, scan               string
+	plan, rollback, manualStatus string
+}
+
+// evidence reads the story's files as a user's would be read.
+func (d *demo) evidence(s story) (json.RawMessage, error) {
+	open := func(kind collect.Kind, name string) (collect.Report, error) {
+		text, err := demoFiles.ReadFile("demo/" + name)
+		if err != nil {
+			return collect.Report{}, err
+		}
+		return collect.Read(kind, name, bytes.NewReader(text))
+	}
+	document := func(name string) (json.RawMessage, error) {
+		text, err := demoFiles.ReadFile("demo/" + name)
+		if err != nil {
+			return nil, err
+		}
+		value, err := collect.Document(name, bytes.NewReader(text))
+		return json.RawMessage(value), err
+	}
+	tests, err1 := open(collect.Tests, "junit.xml")
+	coverage, err2 := open(collect.Coverage, s.coverage)
+	sources := collect.Sources{
+		Artifacts: []collect.Artifact{d.artifact}, SBOMs: []collect.Report{d.sbom},
+		Tests: []collect.Report{tests}, Coverage: []collect.Report{coverage}, ManualTestStatus: s.manualStatus,
+	}
+	var err3, err4, err5 error
+	if s.scan != "" {
+		var scan collect.Report
+		scan, err3 = open(collect.Scan, s.scan)
+		sources.Scans = []collect.Report{scan}
+	}
+	plan, err4 := document(s.plan)
+	rollback, err5 := document(s.rollback)
+	sources.Plan, sources.Rollback = []byte(plan), []byte(rollback)
+	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
+		return nil, err
+	}
+	return sources.Evidence()
+}
+
+// file makes the deployment and files its evidence, as erin.
+func (d *demo) file(ctx context.Context, s story) (api.Evidence, error) {
+	data, err := d.evidence(s)
+	if err != nil {
+		return api.Evidence{}, err
+	}
+	intent, err := d.as("erin").CreateDeployment(ctx, api.CreateDeployment{AppName: s.app, Version: s.version, TargetRing: s.ring})
+	if err != nil {
+		return api.Evidence{}, err
+	}
+	d.say("erin", "wants to deploy %s %s to %s", s.app, s.version, s.ring)
+	e, err := d.as("erin").CreateEvidence(ctx, api.CreateEvidence{DeploymentID: intent.ID, EvidenceData: data})
+	if err != nil {
+		return api.Evidence{}, err
+	}
+	d.say("", "evidence %s… scores %s: %s", e.ContentHash[:12], d.paint(bold, score(e.RiskScore)), heaviest(e.RiskFactors))
+	return e, nil
+}
+
+// heaviest names the factors that add most.
+func heaviest(factors []api.Factor) string {
+	var parts []string
+	for range 3 {
+		best := -1
+		for i, f := range factors {
+			if f.Contribution > 0 && (best < 0 || f.Contribution > factors[best].Contribution) {
+				best = i
+			}
+		}
+		if best < 0 {
+			break
+		}
+		f := factors[best]
+		value := f.Input
+		if f.State != "known" {
+			value = f.State
+		}
+		parts = append(parts, fmt.Sprintf("%s %s adds %.2f", f.Name, value, f.Contribution))
+		factors = append(append([]api.Factor{}, factors[:best]...), factors[best+1:]...)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// submit submits as erin and tells what the gate said.
+func (d *demo) submit(ctx context.Context, e api.Evidence, notes string) (api.Submitted, error) {
+	s, err := d.as("erin").Submit(ctx, api.Submit{PackageID: e.ID, Notes: notes, RiskScore: &e.RiskScore})
+	if err != nil {
+		return s, err
+	}
+	colour := map[string]string{"auto_approved": green, "manual_review": yellow, "exception_required": red}[s.DecisionStatus]
+	d.say("the gate", "%s %s: %s", s.Name, d.paint(colour, s.DecisionStatus), s.Gate.Rationale)
+	return s, nil
+}
+
+// closing tells where a request ended, and where in the ledger that stands.
+func (d *demo) closing(ctx context.Context, r api.Request) error {
+	page, err := d.as("ada").Events(ctx, map[string][]string{"correlation_id": {r.CorrelationID}, "limit": {"1"}})
+	if err != nil {
+		return err
+	}
+	var last api.Event
+	if len(page.Results) == 1 {
+		if err := json.Unmarshal(page.Results[0], &last); err != nil {
+			return err
+		}
+	}
+	d.say("the ledger", "%s; %d events of this deployment, the last one (%s) at position %d", verdict(d.app, r), page.Count, last.Type, last.Seq)
+	return nil
+}
+
+func (d *demo) approvedByRule(ctx context.Context) error {
+	d.title("1. Low risk: approved by rule")
+	e, err := d.file(ctx, story{"7-Zip", "24.09", "PILOT", "cobertura-good.xml", "trivy-clean.json", "plan-small.yaml", "rollback-validated.yaml", "completed"})
+	if err != nil {
+		return err
+	}
+	s, err := d.submit(ctx, e, "")
+	if err != nil {
+		return err
+	}
+	return d.closing(ctx, s.Request)
+}
+
+func (d *demo) conditional(ctx context.Context) error {
+	d.title("2. Middling risk: the Change Advisory Board approves with conditions")
+	e, err := d.file(ctx, story{"Notepad++", "8.7.1", "DEPARTMENT", "cobertura-fair.xml", "trivy-two-high.json", "plan-middling.yaml", "rollback-untested.yaml", "in_progress"})
+	if err != nil {
+		return err
+	}
+	s, err := d.submit(ctx, e, "please before the month ends")
+	if err != nil {
+		return err
+	}
+	if _, err := d.as("erin").Approve(ctx, s.ID, api.Approve{Rationale: "it is fine"}); err != nil {
+		if problem, ok := errors.AsType[*api.Problem](err); !ok || problem.Status != 403 {
+			return fmt.Errorf("the submitter's own approval was not refused as it should be: %w", err)
+		}
+		d.say("erin", "tries to approve it herself: %s", d.paint(red, "refused (403)"))
+	} else {
+		return errors.New("the submitter approved their own request")
+	}
+	if _, err := d.as("carol").StartReview(ctx, s.ID); err != nil {
+		return err
+	}
+	d.say("carol", "is on it")
+	r, err := d.as("carol").Approve(ctx, s.ID, api.Approve{
+		Rationale: "acceptable once the high findings are watched", Conditions: json.RawMessage(`{"max_ring":"PILOT","monitor_hours":24}`),
+	})
+	if err != nil {
+		return err
+	}
+	d.say("carol", "approves with conditions %s", r.ApprovalConditions)
+	return d.closing(ctx, r)
+}
+
+func (d *demo) rejected(ctx context.Context) error {
+	d.title("3. Middling risk: the Change Advisory Board rejects")
+	e, err := d.file(ctx, story{"VPN client", "5.1", "GLOBAL", "cobertura-poor.xml", "trivy-two-high.json", "plan-middling.yaml", "rollback-untested.yaml", "not_started"})
+	if err != nil {
+		return err
+	}
+	s, err := d.submit(ctx, e, "")
+	if err != nil {
+		return err
+	}
+	if s.DecisionStatus == "exception_required" {
+		return errors.New("this story should reach the board")
+	}
+	r, err := d.as("chris").Reject(ctx, s.ID, api.Rationale{Rationale: "test it and validate the way back first"})
+	if err != nil {
+		return err
+	}
+	d.say("chris", "rejects")
+	return d.closing(ctx, r)
+}
+
+func (d *demo) excepted(ctx context.Context) error {
+	d.title("4. High risk: a Security Reviewer's exception, then the board")
+	e, err := d.file(ctx, story{"Disk encryption", "2.0", "GLOBAL", "cobertura-poor.xml", "trivy-bad.json", "plan-large.yaml", "rollback-untested.yaml", "not_started"})
+	if err != nil {
+		return err
+	}
+	s, err := d.submit(ctx, e, "the old version loses its support")
+	if err != nil {
+		return err
+	}
+	x, err := d.as("erin").RequestException(ctx, api.RequestException{
+		DeploymentID: e.DeploymentID, Reason: "the old version loses its support on Friday", Justification: "the findings cannot be reached from the network",
+		Controls: []string{"isolated pilot group", "daily scan"}, ExpiryDays: new(14),
+	})
+	if err != nil {
+		return err
+	}
+	d.say("erin", "asks for exception %s, until %s", x.Name, shortTime(x.ExpiresAt))
+	if _, err := d.as("sam").ApproveException(ctx, x.ID, api.Rationale{Rationale: "the controls suffice for two weeks"}); err != nil {
+		return err
+	}
+	d.say("sam", "accepts the risk as Security Reviewer; the board still decides")
+	r, err := d.as("carol").Approve(ctx, s.ID, api.Approve{Rationale: "with sam's exception, and not longer"})
+	if err != nil {
+		return err
+	}
+	d.say("carol", "approves; the approval ends with the exception, %s", timePointer(r.ValidUntil))
+	return d.closing(ctx, r)
+}
+
+func (d *demo) turnedAway(ctx context.Context) error {
+	d.title("5. Incomplete evidence: turned away")
+	e, err := d.file(ctx, story{"PDF reader", "11", "LAB", "cobertura-good.xml", "", "plan-small.yaml", "rollback-validated.yaml", "completed"})
+	if err != nil {
+		return err
+	}
+	_, err = d.as("erin").Submit(ctx, api.Submit{PackageID: e.ID})
+	problem, ok := errors.AsType[*api.Problem](err)
+	if !ok || problem.Code != "EVIDENCE_INCOMPLETE" {
+		return fmt.Errorf("incomplete evidence was not turned away as it should be: %w", err)
+	}
+	d.say("the gate", "%s: missing %s", d.paint(red, "turned away (422)"), strings.Join(problem.Missing, ", "))
+	return nil
+}
+
+// verify checks the ledger as an auditor would: through the API, rebuilding the
+// tree here, and the documents' hashes with it.
+func (d *demo) verify(ctx context.Context) error {
+	d.title("The auditor checks")
+	command := auditVerifyCmd{Key: d.server.store.LedgerKey()}
+	command.Server, command.Token, command.Timeout = d.address, d.as("ada").Token, graceful
+	result := &verified{Findings: []string{}}
+	if err := command.throughServer(d.app, nil, result); err != nil {
+		return err
+	}
+	if len(result.Findings) > 0 {
+		return errors.New(strings.Join(result.Findings, "; "))
+	}
+	d.say("ada", "%d events, read and hashed here, make the root that the ledger signed", result.Events)
+	page, err := d.as("ada").Requests(ctx, nil)
+	if err != nil {
+		return err
+	}
+	for _, r := range page.Results {
+		document, err := d.as("ada").Document(ctx, r.PackageID)
+		if err != nil {
+			return err
+		}
+		if sum := sha256.Sum256(document); hex.EncodeToString(sum[:]) != r.ContentHash {
+			return fmt.Errorf("the evidence of %s is not what was approved", r.Name)
+		}
+	}
+	d.say("ada", "%s: the evidence behind all %d requests has the hash that was decided on", d.paint(green, "the ledger holds"), len(page.Results))
+	return nil
+}
+
+func (d *demo) goodbye() {
+	d.title("Try it")
+	d.printf("  The server is at %s; API page %s/api/docs\n\n", d.paint(bold, d.address), d.address)
+	var rows [][]string
+	for _, p := range d.people {
+		rows = append(rows, []string{"  " + p.name, string(p.role), p.token})
+	}
+	d.table([]string{"  USER", "ROLE", "TOKEN"}, rows)
+	d.printf("\n  curl -H 'Authorization: Bearer %s' %s/api/v1/cab/\n", d.as("ada").Token, d.address)
+	d.printf("  EUCORA_SERVER=%s EUCORA_TOKEN=%s go run ./cmd/eucora queue --exceptions\n", d.address, d.as("carol").Token)
+}

@@ -1,0 +1,141 @@
+// Eucora is a change-approval gate for endpoint application deployments. This
+// is its one program: server, administration, and client.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+	"go.yaml.in/yaml/v3"
+)
+
+// version is set when a release is built.
+var version = "dev"
+
+// commands is every verb, one file each.
+type commands struct {
+	Serve      serveCmd      `cmd:"" help:"Run the server."`
+	Demo       demoCmd       `cmd:"" help:"Take real deployments through a server of its own, and show what happens."`
+	User       userCmd       `cmd:"" help:"Accounts, on the database directly."`
+	Token      tokenCmd      `cmd:"" help:"Bearer tokens, on the database directly."`
+	Deployment deploymentCmd `cmd:"" help:"Deployment intents."`
+	Evidence   evidenceCmd   `cmd:"" help:"Evidence packages."`
+	Submit     submitCmd     `cmd:"" help:"Submit evidence for approval. Exits 0 only if it is approved."`
+	Queue      queueCmd      `cmd:"" help:"What waits for a decision."`
+	Show       showCmd       `cmd:"" help:"Show a request (CAB-…), an exception (EXC-…), or a deployment's standing."`
+	Review     reviewCmd     `cmd:"" help:"Say that you are on a request."`
+	Approve    approveCmd    `cmd:"" help:"Approve a request, with or without conditions."`
+	Reject     rejectCmd     `cmd:"" help:"Reject a request."`
+	Withdraw   withdrawCmd   `cmd:"" help:"Take your request back."`
+	Revoke     revokeCmd     `cmd:"" help:"End an approval."`
+	Exception  exceptionCmd  `cmd:"" help:"Exceptions for high risks."`
+	Risk       riskCmd       `cmd:"" help:"Risk models: score, check, show, publish."`
+	Policy     policyCmd     `cmd:"" help:"Policies: show, publish."`
+	Audit      auditCmd      `cmd:"" help:"The ledger: trails and verification."`
+	Version    versionCmd    `cmd:"" help:"Print the version."`
+
+	Config kong.ConfigFlag `help:"YAML file with flags by name, e.g. 'listen: 0.0.0.0:8080'. Flags come before EUCORA_* variables, and these before the file." env:"EUCORA_CONFIG" placeholder:"FILE"`
+}
+
+// app is what commands run in.
+type app struct {
+	ctx         context.Context
+	stdin       io.Reader
+	out, errOut io.Writer
+	colour      bool // on out
+	terminal    bool // errOut is one: progress is shown
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:]))
+}
+
+// run runs one command line and returns its exit status.
+func run(ctx context.Context, args []string) int {
+	a := newApp(ctx)
+	var cli commands
+	exited := -1
+	parser, err := kong.New(&cli,
+		kong.Name("eucora"), kong.Description("Change-approval gate for endpoint application deployments."),
+		kong.UsageOnError(), kong.Writers(a.out, a.errOut), kong.Exit(func(code int) { exited = code }),
+		kong.Configuration(configFile), kong.Bind(a), kong.Vars{"roles": rolesHelp}, kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}))
+	if err != nil {
+		fmt.Fprintln(a.errOut, "eucora:", err)
+		return exitUsage
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	parsed, err := parser.Parse(args)
+	if exited >= 0 {
+		return exited
+	}
+	if err != nil {
+		fmt.Fprintln(a.errOut, "eucora:", err)
+		if failed, ok := errors.AsType[*kong.ParseError](err); ok && failed.Context != nil {
+			_ = failed.Context.PrintUsage(true)
+		}
+		return exitUsage
+	}
+	return a.status(parsed.Run(a))
+}
+
+// configFile makes a resolver of a YAML file of flags by name. What the
+// environment says comes before it.
+func configFile(r io.Reader) (kong.Resolver, error) {
+	values := map[string]any{}
+	if err := yaml.NewDecoder(r).Decode(&values); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("config file: %w", err)
+	}
+	return &configValues{values}, nil
+}
+
+type configValues struct{ values map[string]any }
+
+// Validate refuses names that are no flags: a misspelt one would be ignored.
+func (c *configValues) Validate(app *kong.Application) error {
+	var known []string
+	_ = kong.Visit(app, func(node kong.Visitable, next kong.Next) error {
+		if flag, ok := node.(*kong.Flag); ok {
+			known = append(known, flag.Name)
+		}
+		return next(nil)
+	})
+	for name := range c.values {
+		if !slices.Contains(known, name) {
+			return fmt.Errorf("config file: %q is not a flag", name)
+		}
+	}
+	return nil
+}
+
+func (c *configValues) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	for _, name := range flag.Tag.Envs {
+		if _, set := os.LookupEnv(name); set {
+			return nil, nil
+		}
+	}
+	value, ok := c.values[flag.Name]
+	if !ok {
+		return nil, nil
+	}
+	return strings.TrimSpace(fmt.Sprint(value)), nil
+}
+
+type versionCmd struct{}
+
+// Run prints the version.
+func (c *versionCmd) Run(a *app) error {
+	fmt.Fprintln(a.out, "eucora", version)
+	return nil
+}

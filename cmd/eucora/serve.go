@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/eucora/eucora/internal/httpapi"
+	"github.com/eucora/eucora/internal/identity"
+	"golang.org/x/term"
+)
+
+type serveCmd struct {
+	siteFlags
+	Listen string `help:"Address to listen on." default:"127.0.0.1:8080" env:"EUCORA_LISTEN" placeholder:"HOST:PORT"`
+}
+
+// graceful is how long accepted requests may take to finish after the signal.
+const graceful = 30 * time.Second
+
+// Run serves until a signal; a second one cuts.
+func (c *serveCmd) Run(a *app) error {
+	server, err := c.start(a.ctx, logger())
+	if err != nil {
+		return err
+	}
+	a.printf("listening on http://%s\n", server.address)
+	select {
+	case <-a.ctx.Done():
+	case err := <-server.failed:
+		return errors.Join(err, server.stop(context.Background()))
+	}
+	cut, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	limited, cancel := context.WithTimeout(cut, graceful)
+	defer cancel()
+	fmt.Fprintln(a.errOut, "stopping: requests that were accepted finish; a second signal cuts")
+	return server.stop(limited)
+}
+
+func logger() *slog.Logger {
+	if term.IsTerminal(int(os.Stderr.Fd())) {
+		return slog.New(slog.NewTextHandler(os.Stderr, nil))
+	}
+	return slog.New(slog.NewJSONHandler(os.Stderr, nil))
+}
+
+// server is a running server.
+type server struct {
+	*site
+	address    string
+	failed     chan error
+	http       *http.Server
+	background context.CancelFunc
+	working    *sync.WaitGroup
+}
+
+// start opens the site and begins to serve.
+func (c *serveCmd) start(ctx context.Context, log *slog.Logger) (*server, error) {
+	s, err := c.open(ctx, log)
+	if err != nil {
+		return nil, err
+	}
+	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	running := &server{site: s, failed: make(chan error, 1), background: cancel, working: new(sync.WaitGroup)}
+	handler, err := httpapi.New(httpapi.Options{
+		Service: s.service, Auth: identity.New(background, s.store, nil, log), LedgerKey: s.store.LedgerKey(),
+		Ready: s.store.Ready, Log: log, Version: version,
+	})
+	if err != nil {
+		cancel()
+		return nil, errors.Join(err, s.store.Close())
+	}
+	listener, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		cancel()
+		return nil, errors.Join(usage("cannot listen on %s: %v", c.Listen, err), s.store.Close())
+	}
+	running.address = listener.Addr().String()
+	running.http = &http.Server{
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute,
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	running.working.Go(func() { s.service.RunClock(background, log) })
+	go func() {
+		if err := running.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			running.failed <- err
+		}
+	}()
+	return running, nil
+}
+
+// stop lets accepted requests finish, until ctx is done, and then closes.
+func (s *server) stop(ctx context.Context) error {
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(unknown("requests were cut: %v", err), s.http.Close())
+	}
+	s.background()
+	s.working.Wait()
+	return errors.Join(err, s.store.Close())
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/eucora/eucora/internal/cab"
+	"github.com/eucora/eucora/internal/ledger"
+	"github.com/eucora/eucora/internal/store"
+	"github.com/eucora/eucora/internal/workflow"
+)
+
+// siteFlags say where a site keeps what it knows.
+type siteFlags struct {
+	Data      string `help:"Data directory." default:"eucora-data" env:"EUCORA_DATA" placeholder:"DIR"`
+	Database  string `help:"sqlite:PATH or postgres://… (default: eucora.db in the data directory)." env:"EUCORA_DATABASE" placeholder:"URL"`
+	LedgerKey string `help:"File with the ledger's signing key (default: ledger.key in the data directory; made at the first start)." env:"EUCORA_LEDGER_KEY" placeholder:"FILE"`
+}
+
+func (f siteFlags) url() string {
+	if f.Database != "" {
+		return f.Database
+	}
+	return "sqlite:" + filepath.Join(f.Data, "eucora.db")
+}
+
+func (f siteFlags) keyFile() string {
+	if f.LedgerKey != "" {
+		return f.LedgerKey
+	}
+	return filepath.Join(f.Data, "ledger.key")
+}
+
+// site is an open store with the verbs on it.
+type site struct {
+	store   *store.Store
+	service *workflow.Service
+}
+
+// open opens a site, making it at the first start.
+func (f siteFlags) open(ctx context.Context, log *slog.Logger) (*site, error) {
+	signer, err := loadKey(f.keyFile())
+	if err != nil {
+		return nil, err
+	}
+	st, err := store.Open(ctx, store.Options{URL: f.url(), Signer: signer, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	s := &site{st, workflow.New(st, nil)}
+	if err := s.service.Prepare(ctx); err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	return s, nil
+}
+
+// run opens a site for one command at the machine's own command line.
+func (f siteFlags) run(a *app, do func(s *site, call workflow.Call) error) error {
+	s, err := f.open(a.ctx, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	call := workflow.Call{Actor: cab.Setup, Source: cab.Source{Address: "command line", UserAgent: "eucora " + version}}
+	return errors.Join(do(s, call), s.store.Close())
+}
+
+// loadKey reads the ledger's key, or makes it: a file that only its owner can
+// read. One that others can read is refused, for it has to be thought stolen.
+func loadKey(path string) (*ledger.Signer, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := makeKey(path); err != nil {
+			return nil, err
+		}
+		info, err = os.Stat(path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ledger key: %w", err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("ledger key %s can be read by others (mode %04o): chmod 600 it, and think of it as known to them", path, info.Mode().Perm())
+	}
+	secret, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("ledger key: %w", err)
+	}
+	signer, err := ledger.NewSigner(string(secret))
+	if err != nil {
+		return nil, fmt.Errorf("ledger key %s: %w", path, err)
+	}
+	return signer, nil
+}
+
+func makeKey(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("ledger key: %w", err)
+	}
+	var name [8]byte
+	rand.Read(name[:])
+	secret, err := ledger.GenerateKey("eucora.local/ledger/"+hex.EncodeToString(name[:]), rand.Reader)
+	if err != nil {
+		return err
+	}
+	// Written aside and linked into place: of two that start at once one wins,
+	// and nobody ever reads half a key.
+	aside, err := os.CreateTemp(filepath.Dir(path), ".ledger-key-*")
+	if err != nil {
+		return fmt.Errorf("ledger key: %w", err)
+	}
+	defer os.Remove(aside.Name())
+	_, err = aside.WriteString(strings.TrimSpace(secret) + "\n")
+	err = errors.Join(err, aside.Sync(), aside.Close())
+	if err != nil {
+		return fmt.Errorf("ledger key: %w", err)
+	}
+	if err := os.Link(aside.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("ledger key: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,7 @@
+//go:build tools
+
+// Package tools pins the programs that the Makefile builds, apart from the
+// product's own dependencies.
+package tools
+
+import _ "honnef.co/go/tools/cmd/staticcheck"
