@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -81,19 +82,22 @@ func serveScript(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv("EUCORA_SERVER", "http://"+address)
 	ts.Setenv("SERVER_PID", fmt.Sprint(r.process.Process.Pid))
 	ts.Defer(func() { _ = r.process.Process.Kill(); _ = r.process.Wait() })
-	servers[r.process.Process.Pid] = r
+	servers.Store(r.process.Process.Pid, r)
 }
 
-// servers are those that scripts started, by process id. Scripts of one test
-// binary run one after the other.
-var servers = map[int]*running{}
+// servers are those that scripts started, by process id.
+var servers sync.Map
 
 // stopScript: stop sends SIGTERM to the server and wants it to end with 0.
 func stopScript(ts *testscript.TestScript, _ bool, _ []string) {
 	var pid int
 	_, err := fmt.Sscan(ts.Getenv("SERVER_PID"), &pid)
 	ts.Check(err)
-	r := servers[pid]
+	found, ok := servers.Load(pid)
+	if !ok {
+		ts.Fatalf("no server was started")
+	}
+	r := found.(*running)
 	ts.Check(r.process.Process.Signal(syscall.SIGTERM))
 	if err := r.process.Wait(); err != nil {
 		ts.Fatalf("the server did not stop well: %v\n%s", err, r.log)

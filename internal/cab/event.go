@@ -1,6 +1,7 @@
 package cab
 
 import (
+	"slices"
 	"time"
 
 	"github.com/eucora/eucora/internal/evidence"
@@ -146,6 +147,13 @@ type Change struct {
 	Model      *Published
 	Policy     *Published
 	Events     []Event
+}
+
+// Again is the change with events of its own, for a transaction that may run
+// twice: saving gives each event its place.
+func (c Change) Again() Change {
+	c.Events = slices.Clone(c.Events)
+	return c
 }
 
 // event begins an event of this call. The store gives it its id and place.

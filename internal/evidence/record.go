@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Schema names the form of the document, so that a later form can be told
@@ -134,4 +135,30 @@ func ParseDocument(text []byte) (Record, error) {
 			Formula: d.Formula, Factors: d.RiskFactors,
 		},
 	}, nil
+}
+
+// Scored is the part of a document that the gate reads.
+type Scored struct {
+	Sections     Sections
+	Score        Score
+	ModelVersion string
+}
+
+// ReadScored reads the part of a document that the gate reads. The caller has
+// checked the document's hash: that the rest of it has the right form was
+// settled when it was made.
+func ReadScored(text []byte) (Scored, error) {
+	var d struct {
+		EvidenceData     Sections `json:"evidence_data"`
+		RiskModelVersion string   `json:"risk_model_version"`
+		RiskScore        Score    `json:"risk_score"`
+		Schema           string   `json:"schema"`
+	}
+	if err := json.Unmarshal(text, &d, jsontext.AllowDuplicateNames(true)); err != nil {
+		return Scored{}, fmt.Errorf("read evidence document: %w", err)
+	}
+	if d.Schema != Schema {
+		return Scored{}, fmt.Errorf("read evidence document: schema %q, want %q", d.Schema, Schema)
+	}
+	return Scored{d.EvidenceData, d.RiskScore, d.RiskModelVersion}, nil
 }

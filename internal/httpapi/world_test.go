@@ -107,10 +107,6 @@ func (w *world) addUser(name string, role cab.Role) {
 	w.tokens[name], w.ids[name] = token, p.ID
 }
 
-func (w *world) client(name string) *api.Client {
-	return &api.Client{Server: w.server.URL, Token: w.tokens[name]}
-}
-
 // answer is what came back.
 type answer struct {
 	status int

@@ -6,10 +6,14 @@ import (
 
 const deploymentColumns = `d.id, d.correlation_id, d.app_name, d.version, d.target_ring, d.state, d.created_by_id, d.created_by_name, d.created_at, d.revision`
 
-func scanDeployment(r row, d *cab.Deployment) error {
-	return r.Scan(&d.ID, &d.CorrelationID, &d.AppName, &d.AppVersion, &d.TargetRing, &d.State,
-		&d.CreatedBy.ID, &d.CreatedBy.Username, atTime{&d.CreatedAt}, &d.Revision)
+func deploymentFields(d *cab.Deployment) []any {
+	return []any{
+		&d.ID, &d.CorrelationID, &d.AppName, &d.AppVersion, &d.TargetRing, &d.State,
+		&d.CreatedBy.ID, &d.CreatedBy.Username, atTime{&d.CreatedAt}, &d.Revision,
+	}
 }
+
+func scanDeployment(r row, d *cab.Deployment) error { return r.Scan(deploymentFields(d)...) }
 
 const deploymentByID = `SELECT ` + deploymentColumns + ` FROM deployment d WHERE d.id = $1`
 
@@ -84,7 +88,7 @@ type StandingInput struct {
 	Exceptions []cab.Exception
 }
 
-const latestPackageID = `(SELECT l.id FROM evidence_package l WHERE l.deployment_id = $1 ORDER BY l.position DESC LIMIT 1)`
+var latestPackageID = latestOf("$1")
 
 // StandingInput reads what a deployment's standing depends on.
 func (r *Reader) StandingInput(deploymentID string) (StandingInput, error) {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/eucora/eucora/internal/cab"
 	"github.com/eucora/eucora/internal/ledger"
@@ -67,13 +68,16 @@ func (g *growth) save(c conn) error {
 	return nil
 }
 
-// appendEvents gives events their ids and places, and puts them in the ledger.
+// appendEvents gives events their ids and places, and puts them in the ledger:
+// all events of a change in one statement.
 func (tx *Tx) appendEvents(events []cab.Event) error {
 	if tx.growth.frontier == nil {
 		if err := tx.growth.load(tx.Reader); err != nil {
 			return err
 		}
 	}
+	const columns = 7
+	args := make([]any, 0, columns*len(events))
 	for i := range events {
 		e := &events[i]
 		e.Seq = tx.growth.frontier.Size()
@@ -83,10 +87,22 @@ func (tx *Tx) appendEvents(events []cab.Event) error {
 			return err
 		}
 		tx.growth.frontier.Append(ledger.LeafHash(leaf))
-		tx.c.queue(`INSERT INTO event (seq, id, time, type, correlation_id, actor_id, leaf) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-			1, e.Seq, e.ID, micros(e.Time), e.Type, e.CorrelationID, e.Actor.ID, leaf)
+		args = append(args, e.Seq, e.ID, micros(e.Time), string(e.Type), e.CorrelationID, e.Actor.ID, leaf)
 	}
+	tx.c.queue(insertEvents(len(events)), int64(len(events)), args...)
 	return nil
+}
+
+func insertEvents(n int) string {
+	var text strings.Builder
+	text.WriteString(`INSERT INTO event (seq, id, time, type, correlation_id, actor_id, leaf) VALUES `)
+	for i := range n {
+		if i > 0 {
+			text.WriteString(", ")
+		}
+		fmt.Fprintf(&text, "($%d, $%d, $%d, $%d, $%d, $%d, $%d)", 7*i+1, 7*i+2, 7*i+3, 7*i+4, 7*i+5, 7*i+6, 7*i+7)
+	}
+	return text.String()
 }
 
 // Leaf is the RFC 8785 form of an event: the bytes that are hashed.

@@ -176,21 +176,16 @@ type SubmitInput struct {
 
 // SubmitInput reads what submitting a package depends on.
 func (r *Reader) SubmitInput(packageID string) (SubmitInput, error) {
-	var in SubmitInput
-	var packages []cab.Package
-	var deployments []cab.Deployment
+	var inputs []SubmitInput
 	var requests []cab.Request
 	var policies []cab.Published
 	err := r.c.run(
-		into(&packages, scanPackageDocument, packageByID, packageID),
-		into(&deployments, scanDeployment, `SELECT `+deploymentColumns+` FROM deployment d JOIN evidence_package p ON p.deployment_id = d.id WHERE p.id = $1`, packageID),
-		latestOf(&in.LatestID, `SELECT p.deployment_id FROM evidence_package p WHERE p.id = $1`, packageID),
+		into(&inputs, scanSubmitInput, `SELECT `+packageColumns+`, p.document, `+deploymentColumns+`, `+latestOf("p.deployment_id")+`
+			FROM evidence_package p JOIN deployment d ON d.id = p.deployment_id WHERE p.id = $1`, packageID),
 		into(&requests, scanRequest, `SELECT `+requestColumns+` FROM cab_request r WHERE r.package_id = $1`, packageID),
 		into(&policies, scanPublished, activePolicy))
-	if in.Package, err = first(packages, "evidence package", err); err != nil {
-		return SubmitInput{}, err
-	}
-	if in.Deployment, err = first(deployments, "deployment", nil); err != nil {
+	in, err := first(inputs, "evidence package", err)
+	if err != nil {
 		return SubmitInput{}, err
 	}
 	in.Existing = pointer(requests)
@@ -198,10 +193,14 @@ func (r *Reader) SubmitInput(packageID string) (SubmitInput, error) {
 	return in, err
 }
 
-// latestOf reads the newest package of the deployment that a subquery names.
-func latestOf(id *string, deployment string, args ...any) statement {
-	return statement{`SELECT l.id FROM evidence_package l WHERE l.deployment_id = (` + deployment + `) ORDER BY l.position DESC LIMIT 1`,
-		args, func(r row) error { return r.Scan(id) }}
+func scanSubmitInput(r row, in *SubmitInput) error {
+	fields := append(packageFields(&in.Package), &in.Package.Document)
+	return r.Scan(append(append(fields, deploymentFields(&in.Deployment)...), &in.LatestID)...)
+}
+
+// latestOf is the SQL of a deployment's newest package.
+func latestOf(deployment string) string {
+	return `(SELECT l.id FROM evidence_package l WHERE l.deployment_id = ` + deployment + ` ORDER BY l.position DESC LIMIT 1)`
 }
 
 // RequestInput is what acting on a request depends on.
@@ -221,23 +220,29 @@ func (in RequestInput) Situation() cab.Situation {
 
 // RequestInput reads what acting on a request depends on.
 func (r *Reader) RequestInput(id string) (RequestInput, error) {
-	var in RequestInput
-	var requests []RequestRow
-	var packages []cab.Package
+	var inputs []RequestInput
+	var votes []cab.Vote
+	var exceptions []cab.Exception
 	is := byIDOrName("r", id)
 	err := r.c.run(
-		into(&requests, scanRequestRow, `SELECT `+requestColumns+`, `+decisionColumns+` FROM cab_request r `+joinDecision+` WHERE `+is, id),
-		into(&in.Votes, scanVote, `SELECT `+voteColumns+` FROM vote o JOIN cab_request r ON r.id = o.request_id WHERE `+is+` ORDER BY o.at, o.voter_id`, id),
-		into(&in.Exceptions, scanException, `SELECT `+exceptionColumns+` FROM cab_exception e JOIN cab_request r ON r.id = e.request_id WHERE `+is+` ORDER BY e.requested_at, e.id`, id),
-		into(&packages, scanPackageDocument, `SELECT `+packageColumns+`, p.document FROM evidence_package p JOIN cab_request r ON r.package_id = p.id WHERE `+is, id),
-		latestOf(&in.LatestID, `SELECT r.deployment_id FROM cab_request r WHERE `+is, id))
-	row, err := first(requests, "request", err)
-	if err != nil {
-		return RequestInput{}, err
-	}
-	in.Request, in.Decision = row.Request, row.Decision
-	in.Package, err = first(packages, "evidence package", nil)
+		into(&inputs, scanRequestInput, `SELECT `+requestColumns+`, `+decisionColumns+`, `+packageColumns+`, p.document, `+latestOf("r.deployment_id")+`
+			FROM cab_request r JOIN evidence_package p ON p.id = r.package_id `+joinDecision+` WHERE `+is, id),
+		into(&votes, scanVote, `SELECT `+voteColumns+` FROM vote o JOIN cab_request r ON r.id = o.request_id WHERE `+is+` ORDER BY o.at, o.voter_id`, id),
+		into(&exceptions, scanException, `SELECT `+exceptionColumns+` FROM cab_exception e JOIN cab_request r ON r.id = e.request_id WHERE `+is+` ORDER BY e.requested_at, e.id`, id))
+	in, err := first(inputs, "request", err)
+	in.Votes, in.Exceptions = votes, exceptions
 	return in, err
+}
+
+func scanRequestInput(r row, in *RequestInput) error {
+	var d cab.Decision
+	fields := append(requestFields(&in.Request), decisionFields(&d)...)
+	fields = append(append(fields, packageFields(&in.Package)...), &in.Package.Document, &in.LatestID)
+	err := r.Scan(fields...)
+	if d.RequestID != "" {
+		in.Decision = &d
+	}
+	return err
 }
 
 const voteColumns = `o.request_id, o.voter_id, o.voter_name, o.approve, o.rationale, o.conditions, o.at`

@@ -106,7 +106,7 @@ func (e *sqliteEngine) begin() (writing, error) {
 	return c, c.exec("BEGIN IMMEDIATE")
 }
 
-func (e *sqliteEngine) view(ctx context.Context, _ bool, read func(conn) error) (err error) {
+func (e *sqliteEngine) view(ctx context.Context, snapshot bool, read func(conn) error) (err error) {
 	var session *sqliteSession
 	select {
 	case session = <-e.idle:
@@ -119,15 +119,24 @@ func (e *sqliteEngine) view(ctx context.Context, _ bool, read func(conn) error) 
 			return err
 		}
 	}
-	c := &sqliteConn{ctx: ctx, session: session}
+	c := &sqliteConn{ctx: ctx, session: session, single: !snapshot}
+	if !snapshot {
+		return read(c)
+	}
+	return c.within(func() error { return read(c) })
+}
+
+// within runs do in a transaction of its own, which ends even when the context
+// is over.
+func (c *sqliteConn) within(do func() error) (err error) {
 	if err := c.exec("BEGIN"); err != nil {
 		return err
 	}
-	defer func() { // ends the snapshot even when ctx is over
-		c.ctx = context.Background()
+	defer func() {
+		c.ctx = context.WithoutCancel(c.ctx)
 		err = errors.Join(err, c.exec("COMMIT"))
 	}()
-	return read(c)
+	return do()
 }
 
 func (e *sqliteEngine) close() error {
@@ -179,6 +188,7 @@ type sqliteConn struct {
 	session *sqliteSession
 	queued  []write
 	total   int
+	single  bool // reading without a transaction round it all
 }
 
 func (c *sqliteConn) queue(text string, want int64, args ...any) {
@@ -224,6 +234,13 @@ func (c *sqliteConn) run(statements ...statement) error {
 	if err := c.flush(); err != nil {
 		return err
 	}
+	if c.single && len(statements) > 1 { // of one moment
+		return c.within(func() error { return c.queries(statements) })
+	}
+	return c.queries(statements)
+}
+
+func (c *sqliteConn) queries(statements []statement) error {
 	for _, s := range statements {
 		if err := c.query(s); err != nil {
 			return err

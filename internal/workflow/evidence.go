@@ -19,44 +19,70 @@ type Evidence struct {
 // CreateEvidence scores and files evidence for a deployment. data is the
 // evidence_data object in canonical form. Incomplete evidence is filed too; it
 // can be looked at and never submitted.
+//
+// Everything is worked out before the transaction, from what never changes (the
+// deployment's owner and correlation id, a published model) and from the policy
+// in force just then; the transaction only writes.
 func (s *Service) CreateEvidence(ctx context.Context, call Call, deploymentID string, data []byte) (Evidence, error) {
-	if err := permit(call.Actor, cab.CreateEvidence); err != nil {
+	in, err := see(ctx, s, call.Actor, cab.CreateEvidence, func(r *store.Reader) (store.EvidenceInput, error) {
+		return r.EvidenceInput(deploymentID)
+	})
+	if err != nil {
 		return Evidence{}, err
 	}
+	model, err := s.modelInForce(ctx, in.Policy)
+	if err != nil {
+		return Evidence{}, err
+	}
+	record, change, err := assess(s.cabCall(call), in.Deployment, model, data)
+	if err != nil {
+		return Evidence{}, err
+	}
+	return do(ctx, s, call, cab.CreateEvidence, func(tx *store.Tx, _ cab.Call) (Evidence, error) {
+		if err := tx.Save(change.Again()); err != nil {
+			return Evidence{}, err
+		}
+		s.scored.keep(change.Package.ContentHash, scored(record))
+		return Evidence{*change.Package, record}, nil
+	})
+}
+
+// assess builds the record of a package, its document, and the change that
+// files it.
+func assess(c cab.Call, d cab.Deployment, model *risk.Model, data []byte) (evidence.Record, cab.Change, error) {
 	sections, err := evidence.ParseSections(data)
 	if err != nil {
-		return Evidence{}, invalidSections(err)
+		return evidence.Record{}, cab.Change{}, invalidSections(err)
 	}
-	complete, facts := sections.Completeness(), evidence.ReadFacts(sections)
-	return do(ctx, s, call, cab.CreateEvidence, func(tx *store.Tx, c cab.Call) (Evidence, error) {
-		in, err := tx.EvidenceInput(deploymentID)
-		if err != nil {
-			return Evidence{}, err
-		}
-		rules, err := s.policy(in.Policy)
-		if err != nil {
-			return Evidence{}, err
-		}
-		model, err := s.modelVersion(&tx.Reader, rules.RiskModel)
-		if err != nil {
-			return Evidence{}, err
-		}
-		record := evidence.Record{
-			ID: newID(), DeploymentIntentID: in.Deployment.ID, CorrelationID: in.Deployment.CorrelationID,
-			AppName: in.Deployment.AppName, Version: in.Deployment.AppVersion, TargetRing: string(in.Deployment.TargetRing),
-			CreatedBy: evidence.Person(c.Actor.Person()), CreatedAt: c.Now,
-			Sections: sections, Completeness: complete, Assessment: model.Assess(facts),
-		}
-		document, err := record.Document()
-		if err != nil {
-			return Evidence{}, err
-		}
-		change, err := cab.NewPackage(c, in.Deployment, record, document, evidence.Digest(document))
-		if err != nil {
-			return Evidence{}, err
-		}
-		return Evidence{*change.Package, record}, tx.Save(change)
+	record := evidence.Record{
+		ID: newID(), DeploymentIntentID: d.ID, CorrelationID: d.CorrelationID,
+		AppName: d.AppName, Version: d.AppVersion, TargetRing: string(d.TargetRing),
+		CreatedBy: evidence.Person(c.Actor.Person()), CreatedAt: c.Now, Sections: sections,
+		Completeness: sections.Completeness(), Assessment: model.Assess(evidence.ReadFacts(sections)),
+	}
+	document, err := record.Document()
+	if err != nil {
+		return evidence.Record{}, cab.Change{}, err
+	}
+	change, err := cab.NewPackage(c, d, record, document, evidence.Digest(document))
+	return record, change, err
+}
+
+// modelInForce is the risk model that a policy names.
+func (s *Service) modelInForce(ctx context.Context, published cab.Published) (*risk.Model, error) {
+	rules, err := s.policy(published)
+	if err != nil {
+		return nil, err
+	}
+	var model *risk.Model
+	if known, ok := s.models.Load(rules.RiskModel); ok {
+		return known.(*risk.Model), nil
+	}
+	err = s.store.View(ctx, func(r *store.Reader) (err error) {
+		model, err = s.modelVersion(r, rules.RiskModel)
+		return err
 	})
+	return model, err
 }
 
 // invalidSections gives a malformed section the shape of a caller's error.

@@ -39,7 +39,7 @@ func (s *Service) Submit(ctx context.Context, call Call, ask Submission) (Reques
 		if err := intact(c, in.Package, "submission"); err != nil {
 			return RequestRow{}, err
 		}
-		record, err := evidence.ParseDocument(in.Package.Document)
+		filed, err := s.scored.read(in.Package.ContentHash, in.Package.Document)
 		if err != nil {
 			return RequestRow{}, err
 		}
@@ -49,8 +49,7 @@ func (s *Service) Submit(ctx context.Context, call Call, ask Submission) (Reques
 		}
 		change, err := cab.Submit(c, cab.Submission{
 			ID: newID(), Deployment: in.Deployment, Package: in.Package,
-			Score: record.Assessment.Score, Model: record.Assessment.ModelVersion,
-			Complete: record.Sections.Completeness(), Facts: evidence.ReadFacts(record.Sections),
+			Score: filed.score, Model: filed.model, Complete: filed.complete, Facts: filed.facts,
 			LatestID: in.LatestID, Existing: in.Existing, Policy: rules,
 			Notes: ask.Notes, Urgency: ask.Urgency, Claimed: ask.Claimed,
 		})

@@ -55,7 +55,6 @@ func TestTheDatabaseRefuses(t *testing.T) {
 		if w.engine == "sqlite" { // by the other unique keys too
 			for _, attack := range []string{
 				`INSERT OR REPLACE INTO evidence_package SELECT 'other', deployment_id, position, correlation_id, created_by_id, created_by_name, created_at, risk_score, risk_model_version, is_complete, content_hash, document FROM evidence_package LIMIT 1`,
-				`INSERT OR REPLACE INTO event SELECT 9999, id, time, type, correlation_id, actor_id, leaf FROM event LIMIT 1`,
 				`INSERT OR REPLACE INTO decision (rowid, request_id, decision, rationale, decider_id, decider_name, decider_role, risk_score, risk_model_version, policy_version, content_hash, conditions, decided_at, valid_until) SELECT rowid, 'other', decision, rationale, decider_id, decider_name, decider_role, risk_score, risk_model_version, policy_version, content_hash, conditions, decided_at, valid_until FROM decision LIMIT 1`,
 			} {
 				if _, err := db.Exec(attack); err == nil || !strings.Contains(err.Error(), "immutable") {

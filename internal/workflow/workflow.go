@@ -21,6 +21,7 @@ type Service struct {
 	clock    func() time.Time
 	models   sync.Map // version → *risk.Model
 	policies sync.Map // digest → cab.Policy
+	scored   *recent  // what was read of evidence documents lately
 }
 
 // New makes a service. clock tells the time; nil means the machine's clock.
@@ -28,7 +29,7 @@ func New(st *store.Store, clock func() time.Time) *Service {
 	if clock == nil {
 		clock = time.Now
 	}
-	return &Service{store: st, clock: clock}
+	return &Service{store: st, clock: clock, scored: newRecent()}
 }
 
 // Call is who asks, from where, and whether at most once.
