@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -40,7 +41,8 @@ var (
 
 func main() {
 	flag.Parse()
-	testing.Init() // storetest asks for a testing.TB
+	debug.SetGCPercent(400) // as serve does
+	testing.Init()          // storetest asks for a testing.TB
 	for _, part := range []struct {
 		name string
 		run  func(t *bench)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/eucora/eucora/internal/cab"
+	jsonv2 "github.com/go-json-experiment/json"
 )
 
 // row is one result row.
@@ -111,7 +112,7 @@ func (f fromJSON) Scan(value any) error {
 	if text == "" {
 		return nil
 	}
-	return json.Unmarshal([]byte(text), f.to)
+	return jsonv2.Unmarshal([]byte(text), f.to)
 }
 
 func notFound(noun string) error {

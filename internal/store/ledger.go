@@ -17,7 +17,12 @@ import (
 type growth struct {
 	writer   *writer
 	frontier *ledger.Frontier // nil until the first event
+	trails   map[string]bool  // that the batch has written to
 }
+
+// wrote reports whether the batch has written to a trail, or (under no trail)
+// changed something that holds for all, such as the policy.
+func (g *growth) wrote(trail string) bool { return g.trails[trail] || g.trails[""] }
 
 // mark and reset undo what a closure that failed had appended.
 func (g *growth) mark() *ledger.Frontier {
@@ -76,10 +81,14 @@ func (tx *Tx) appendEvents(events []cab.Event) error {
 			return err
 		}
 	}
+	if tx.growth.trails == nil {
+		tx.growth.trails = map[string]bool{}
+	}
 	const columns = 7
 	args := make([]any, 0, columns*len(events))
 	for i := range events {
 		e := &events[i]
+		tx.growth.trails[e.CorrelationID] = true
 		e.Seq = tx.growth.frontier.Size()
 		e.ID = uuid.Must(uuid.NewV7()).String()
 		leaf, err := Leaf(*e)

@@ -132,6 +132,8 @@ func (e *postgresEngine) view(ctx context.Context, snapshot bool, read func(conn
 	return c.commit()
 }
 
+func (e *postgresEngine) roundTrips() bool { return true }
+
 func (e *postgresEngine) close() error {
 	e.write.Close()
 	e.readers.Close()

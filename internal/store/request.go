@@ -176,21 +176,38 @@ type SubmitInput struct {
 
 // SubmitInput reads what submitting a package depends on.
 func (r *Reader) SubmitInput(packageID string) (SubmitInput, error) {
+	l := loadSubmit(packageID)
+	err := r.c.run(l.statements...)
+	return l.result(err)
+}
+
+func loadSubmit(packageID string) *load[SubmitInput] {
 	var inputs []SubmitInput
 	var requests []cab.Request
 	var policies []cab.Published
-	err := r.c.run(
-		into(&inputs, scanSubmitInput, `SELECT `+packageColumns+`, p.document, `+deploymentColumns+`, `+latestOf("p.deployment_id")+`
-			FROM evidence_package p JOIN deployment d ON d.id = p.deployment_id WHERE p.id = $1`, packageID),
-		into(&requests, scanRequest, `SELECT `+requestColumns+` FROM cab_request r WHERE r.package_id = $1`, packageID),
-		into(&policies, scanPublished, activePolicy))
-	in, err := first(inputs, "evidence package", err)
-	if err != nil {
-		return SubmitInput{}, err
+	return &load[SubmitInput]{
+		statements: []statement{
+			into(&inputs, scanSubmitInput, `SELECT `+packageColumns+`, p.document, `+deploymentColumns+`, `+latestOf("p.deployment_id")+`
+				FROM evidence_package p JOIN deployment d ON d.id = p.deployment_id WHERE p.id = $1`, packageID),
+			into(&requests, scanRequest, `SELECT `+requestColumns+` FROM cab_request r WHERE r.package_id = $1`, packageID),
+			into(&policies, scanPublished, activePolicy),
+		},
+		result: func(err error) (SubmitInput, error) {
+			in, err := first(inputs, "evidence package", err)
+			if err != nil {
+				return SubmitInput{}, err
+			}
+			in.Existing = pointer(requests)
+			in.Policy, err = first(policies, "policy in force", nil)
+			return in, err
+		},
+		trail: func() string {
+			if len(inputs) == 0 {
+				return ""
+			}
+			return inputs[0].Deployment.CorrelationID
+		},
 	}
-	in.Existing = pointer(requests)
-	in.Policy, err = first(policies, "policy in force", nil)
-	return in, err
 }
 
 func scanSubmitInput(r row, in *SubmitInput) error {
@@ -220,18 +237,35 @@ func (in RequestInput) Situation() cab.Situation {
 
 // RequestInput reads what acting on a request depends on.
 func (r *Reader) RequestInput(id string) (RequestInput, error) {
+	l := loadRequest(id)
+	err := r.c.run(l.statements...)
+	return l.result(err)
+}
+
+func loadRequest(id string) *load[RequestInput] {
 	var inputs []RequestInput
 	var votes []cab.Vote
 	var exceptions []cab.Exception
 	is := byIDOrName("r", id)
-	err := r.c.run(
-		into(&inputs, scanRequestInput, `SELECT `+requestColumns+`, `+decisionColumns+`, `+packageColumns+`, p.document, `+latestOf("r.deployment_id")+`
-			FROM cab_request r JOIN evidence_package p ON p.id = r.package_id `+joinDecision+` WHERE `+is, id),
-		into(&votes, scanVote, `SELECT `+voteColumns+` FROM vote o JOIN cab_request r ON r.id = o.request_id WHERE `+is+` ORDER BY o.at, o.voter_id`, id),
-		into(&exceptions, scanException, `SELECT `+exceptionColumns+` FROM cab_exception e JOIN cab_request r ON r.id = e.request_id WHERE `+is+` ORDER BY e.requested_at, e.id`, id))
-	in, err := first(inputs, "request", err)
-	in.Votes, in.Exceptions = votes, exceptions
-	return in, err
+	return &load[RequestInput]{
+		statements: []statement{
+			into(&inputs, scanRequestInput, `SELECT `+requestColumns+`, `+decisionColumns+`, `+packageColumns+`, p.document, `+latestOf("r.deployment_id")+`
+				FROM cab_request r JOIN evidence_package p ON p.id = r.package_id `+joinDecision+` WHERE `+is, id),
+			into(&votes, scanVote, `SELECT `+voteColumns+` FROM vote o JOIN cab_request r ON r.id = o.request_id WHERE `+is+` ORDER BY o.at, o.voter_id`, id),
+			into(&exceptions, scanException, `SELECT `+exceptionColumns+` FROM cab_exception e JOIN cab_request r ON r.id = e.request_id WHERE `+is+` ORDER BY e.requested_at, e.id`, id),
+		},
+		result: func(err error) (RequestInput, error) {
+			in, err := first(inputs, "request", err)
+			in.Votes, in.Exceptions = votes, exceptions
+			return in, err
+		},
+		trail: func() string {
+			if len(inputs) == 0 {
+				return ""
+			}
+			return inputs[0].Request.CorrelationID
+		},
+	}
 }
 
 func scanRequestInput(r row, in *RequestInput) error {

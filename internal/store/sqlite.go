@@ -139,6 +139,8 @@ func (c *sqliteConn) within(do func() error) (err error) {
 	return do()
 }
 
+func (e *sqliteEngine) roundTrips() bool { return false }
+
 func (e *sqliteEngine) close() error {
 	var all []error
 	for range sqliteReaders {

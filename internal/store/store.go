@@ -45,6 +45,8 @@ type engine interface {
 	// view runs read. The statements of each run see one snapshot; those of
 	// several runs do if snapshot asks for it.
 	view(ctx context.Context, snapshot bool, read func(conn) error) error
+	// roundTrips reports whether a statement costs a journey to a server.
+	roundTrips() bool
 	// explain classifies a driver's error by its code, never by its text.
 	explain(err error) error
 	close() error

@@ -39,6 +39,7 @@ type writer struct {
 // job is one update waiting for its answer.
 type job struct {
 	ctx    context.Context
+	ahead  func() []statement // what it reads first; nil: nothing is known
 	update func(*Tx) error
 	answer chan error
 	err    error // the closure's own failure, in the careful run
@@ -71,7 +72,10 @@ func newWriter(s *Store, maxBatch int) *writer {
 // An error means that nothing was written, with one exception: the code
 // COMMIT_UNKNOWN says that the connection was lost while committing.
 func (s *Store) Update(ctx context.Context, update func(*Tx) error) error {
-	j := &job{ctx: ctx, update: update, answer: make(chan error, 1)}
+	return s.submit(&job{ctx: ctx, update: update, answer: make(chan error, 1)})
+}
+
+func (s *Store) submit(j *job) error {
 	if !s.writer.accept(j) {
 		return &cab.Error{Kind: cab.Unavailable, Code: "STOPPING", Message: "the server is stopping; nothing was changed, try again"}
 	}
@@ -166,6 +170,12 @@ func (w *writer) attempt(batch []*job, careful bool) error {
 		return w.explain(err)
 	}
 	growth := &growth{writer: w}
+	if !careful && len(batch) > 1 && w.store.engine.roundTrips() {
+		if err := readAhead(t, batch); err != nil {
+			t.rollback()
+			return &closureError{w.explain(err)}
+		}
+	}
 	if err := w.runAll(t, growth, batch, careful); err != nil {
 		t.rollback()
 		w.frontier = nil

@@ -31,11 +31,10 @@ type Submission struct {
 
 // Submit turns a package into a request and lets the gate speak.
 func (s *Service) Submit(ctx context.Context, call Call, ask Submission) (RequestRow, error) {
-	return do(ctx, s, call, cab.SubmitRequest, func(tx *store.Tx, c cab.Call) (RequestRow, error) {
-		in, err := tx.SubmitInput(ask.PackageID)
-		if err != nil {
-			return RequestRow{}, err
-		}
+	run := func(update func(*store.Tx, store.SubmitInput) error) error {
+		return s.store.UpdateSubmit(ctx, ask.PackageID, update)
+	}
+	return doWith(s, call, cab.SubmitRequest, run, func(tx *store.Tx, c cab.Call, in store.SubmitInput) (RequestRow, error) {
 		if err := intact(c, in.Package, "submission"); err != nil {
 			return RequestRow{}, err
 		}
@@ -71,11 +70,10 @@ func saved(tx *store.Tx, change cab.Change, before *cab.Decision) (RequestRow, e
 
 // onRequest runs an act on one request.
 func (s *Service) onRequest(ctx context.Context, call Call, action cab.Action, id string, act func(c cab.Call, in store.RequestInput) (cab.Change, error)) (RequestRow, error) {
-	return do(ctx, s, call, action, func(tx *store.Tx, c cab.Call) (RequestRow, error) {
-		in, err := tx.RequestInput(id)
-		if err != nil {
-			return RequestRow{}, err
-		}
+	run := func(update func(*store.Tx, store.RequestInput) error) error {
+		return s.store.UpdateRequest(ctx, id, update)
+	}
+	return doWith(s, call, action, run, func(tx *store.Tx, c cab.Call, in store.RequestInput) (RequestRow, error) {
 		change, err := act(c, in)
 		if err != nil {
 			return RequestRow{}, err

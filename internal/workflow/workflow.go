@@ -82,18 +82,25 @@ func newID() string { return uuid.Must(uuid.NewV7()).String() }
 // this is settled before anything is looked up. The closure may run twice: each
 // run starts from nothing.
 func do[T any](ctx context.Context, s *Service, call Call, action cab.Action, verb func(tx *store.Tx, c cab.Call) (T, error)) (T, error) {
+	return doWith(s, call, action, func(update func(*store.Tx, struct{}) error) error {
+		return s.store.Update(ctx, func(tx *store.Tx) error { return update(tx, struct{}{}) })
+	}, func(tx *store.Tx, c cab.Call, _ struct{}) (T, error) { return verb(tx, c) })
+}
+
+// doWith is do for a verb that begins with a composite read, which run does.
+func doWith[In, T any](s *Service, call Call, action cab.Action, run func(update func(*store.Tx, In) error) error, verb func(tx *store.Tx, c cab.Call, in In) (T, error)) (T, error) {
 	var result, none T
 	var refusal error
 	if err := permit(call.Actor, action); err != nil {
 		return none, err
 	}
-	err := s.store.Update(ctx, func(tx *store.Tx) error {
+	err := run(func(tx *store.Tx, in In) error {
 		result, refusal = none, nil
 		if err := replay(tx, call); err != nil {
 			return err
 		}
 		var err error
-		result, err = verb(tx, s.cabCall(call))
+		result, err = verb(tx, s.cabCall(call), in)
 		if found, ok := errors.AsType[*tampered](err); ok {
 			refusal = found.refusal
 			return tx.Save(found.change)

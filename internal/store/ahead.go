@@ -1,0 +1,65 @@
+package store
+
+import "context"
+
+// load is one composite read: its statements, and what they amount to.
+type load[T any] struct {
+	statements []statement
+	result     func(error) (T, error)
+	trail      func() string // the correlation id that the rows belong to; "" if nothing was found
+}
+
+// UpdateSubmit is [Store.Update] for a closure that begins with what submitting
+// a package depends on. Where the engine has round trips, the reads of all
+// closures of a batch go out together before the first of them runs.
+func (s *Store) UpdateSubmit(ctx context.Context, packageID string, update func(*Tx, SubmitInput) error) error {
+	return updateAhead(ctx, s, func() *load[SubmitInput] { return loadSubmit(packageID) }, update)
+}
+
+// UpdateRequest is [Store.UpdateSubmit] for acting on a request.
+func (s *Store) UpdateRequest(ctx context.Context, id string, update func(*Tx, RequestInput) error) error {
+	return updateAhead(ctx, s, func() *load[RequestInput] { return loadRequest(id) }, update)
+}
+
+// updateAhead: what was read ahead is what the closure would read itself, as
+// long as no closure before it in the batch wrote to the same trail or changed
+// what holds for all; then it reads again. Everything is read in the
+// transaction that decides, either way.
+func updateAhead[T any](ctx context.Context, s *Store, begin func() *load[T], update func(*Tx, T) error) error {
+	var ahead *load[T]
+	j := &job{ctx: ctx, answer: make(chan error, 1)}
+	j.ahead = func() []statement {
+		ahead = begin()
+		return ahead.statements
+	}
+	j.update = func(tx *Tx) error {
+		l := ahead
+		ahead = nil // good for one run
+		if l == nil || tx.growth.wrote(l.trail()) {
+			l = begin()
+			if err := tx.c.run(l.statements...); err != nil {
+				return err
+			}
+		}
+		in, err := l.result(nil)
+		if err != nil {
+			return err
+		}
+		return update(tx, in)
+	}
+	return s.submit(j)
+}
+
+// readAhead sends the first reads of all closures of a batch in one pipeline.
+func readAhead(c conn, batch []*job) error {
+	var all []statement
+	for _, j := range batch {
+		if j.ahead != nil {
+			all = append(all, j.ahead()...)
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return c.run(all...)
+}
