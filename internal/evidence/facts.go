@@ -3,6 +3,7 @@ package evidence
 import (
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -123,28 +124,46 @@ func (f *Facts) Get(name FactName) Fact {
 // ReadFacts reads every fact from sections in canonical form. It never fails:
 // what cannot be used says why, and counts as the worst.
 func ReadFacts(s Sections) Facts {
-	var f Facts
-	for i, definition := range definitions {
-		section, name, _ := strings.Cut(string(definition.Name), ".")
-		value := member(*s.section(section), name)
-		switch {
-		case definition.Name == CriticalAndHigh:
-			f[i] = sum(readFindings(member(s.ScanResults, "critical")), readFindings(member(s.ScanResults, "high")))
-		case definition.Name == Components:
-			f[i] = readLength(value)
-		case section == scanResults:
-			f[i] = readFindings(value)
-		case definition.Kind == PercentFact:
-			f[i] = readPercent(value)
-		case definition.Kind == NumberFact:
-			f[i] = readCount(value)
-		case definition.Kind == TextFact:
-			f[i] = readChoice(value, definition.Values)
-		case definition.Kind == BoolFact:
-			f[i] = readBool(value)
+	var values [len(definitions)]jsontext.Value
+	for _, section := range [...]string{testResults, scanResults, deploymentPlan, rollbackPlan} {
+		object := *s.section(section)
+		if object == nil {
+			continue
 		}
+		err := eachMember(object, func(name string, value jsontext.Value) error {
+			for i := range definitions {
+				if of, member, _ := strings.Cut(string(definitions[i].Name), "."); of == section && member == name {
+					values[i] = value
+				}
+			}
+			return nil
+		})
+		_ = err // the sections were checked when they were parsed
 	}
+	var f Facts
+	for i := range definitions {
+		f[i] = definitions[i].read(values[i])
+	}
+	both := &f[slices.IndexFunc(definitions[:], func(d FactDefinition) bool { return d.Name == CriticalAndHigh })]
+	*both = sum(f.Get(Critical), f.Get(High))
 	return f
+}
+
+// read reads one fact from its member.
+func (d FactDefinition) read(value jsontext.Value) Fact {
+	switch {
+	case d.Name == Components:
+		return readLength(value)
+	case strings.HasPrefix(string(d.Name), scanResults):
+		return readFindings(value)
+	case d.Kind == PercentFact:
+		return readPercent(value)
+	case d.Kind == NumberFact:
+		return readCount(value)
+	case d.Kind == TextFact:
+		return readChoice(value, d.Values)
+	}
+	return readBool(value)
 }
 
 func invalidFact(v jsontext.Value, reason string) Fact {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/eucora/eucora/internal/cab"
@@ -134,15 +135,13 @@ func (r *Reader) Requests(f RequestFilter) (Page[RequestRow], error) {
 	var heads []string
 	for _, status := range f.Statuses {
 		head := limited.clone()
-		head.args = limited.args
-		head.add("status = ?", string(status))
-		limited.args = head.args
+		head.add("status = " + literal(status))
 		heads = append(heads, fmt.Sprintf(`SELECT * FROM (SELECT * FROM cab_request%s ORDER BY submitted_at DESC, id DESC LIMIT $%d) AS head%d`, head.sql(), limit, len(heads)))
 	}
 	if heads == nil {
 		heads = append(heads, fmt.Sprintf(`SELECT * FROM cab_request%s ORDER BY submitted_at DESC, id DESC LIMIT $%d`, limited.sql(), limit))
 	} else {
-		base.add(statusIn(&base, f.Statuses))
+		base.add("status IN (" + literals(f.Statuses) + ")")
 	}
 	var result Page[RequestRow]
 	err := r.c.run(
@@ -156,13 +155,22 @@ func (r *Reader) Requests(f RequestFilter) (Page[RequestRow], error) {
 	return result, nil
 }
 
-func statusIn(w *where, statuses []cab.Status) string {
-	marks := make([]string, 0, len(statuses))
-	for _, status := range statuses {
-		w.args = append(w.args, string(status))
-		marks = append(marks, fmt.Sprintf("$%d", len(w.args)))
+// literal writes a status into the SQL. PostgreSQL plans a prepared statement
+// once for all values; a status that nothing has and one that most have want
+// different plans. Only the statuses that there are get here.
+func literal(status cab.Status) string {
+	if !slices.Contains(cab.Statuses(), status) {
+		return "''"
 	}
-	return "status IN (" + strings.Join(marks, ", ") + ")"
+	return "'" + string(status) + "'"
+}
+
+func literals(statuses []cab.Status) string {
+	all := make([]string, 0, len(statuses))
+	for _, status := range statuses {
+		all = append(all, literal(status))
+	}
+	return strings.Join(all, ", ")
 }
 
 // SubmitInput is what submitting a package depends on.
