@@ -241,11 +241,18 @@ func scanAll(results pgx.BatchResults, s statement) error {
 // send sends what is queued, now.
 func (c *postgresConn) send() error { return c.run() }
 
-func (c *postgresConn) savepoint() error { c.queue("SAVEPOINT one", -1); return nil }
+// savepoint is sent at once: a closure that fails before it sends anything
+// must find it there.
+func (c *postgresConn) savepoint() error {
+	c.queue("SAVEPOINT one", -1)
+	return c.send()
+}
+
+func (c *postgresConn) settle() error { return c.send() }
 
 func (c *postgresConn) release() error {
 	c.queue("RELEASE SAVEPOINT one", -1)
-	return c.send()
+	return nil // goes out with what follows
 }
 
 func (c *postgresConn) rollbackTo() error {

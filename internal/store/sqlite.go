@@ -270,7 +270,8 @@ func (c *sqliteConn) query(s statement) error {
 }
 
 func (c *sqliteConn) savepoint() error { return c.exec("SAVEPOINT one") }
-func (c *sqliteConn) release() error   { return errors.Join(c.flush(), c.exec("RELEASE one")) }
+func (c *sqliteConn) settle() error    { return c.flush() }
+func (c *sqliteConn) release() error   { return c.exec("RELEASE one") }
 func (c *sqliteConn) rollbackTo() error {
 	c.queued = c.queued[:0]
 	return errors.Join(c.exec("ROLLBACK TO one"), c.exec("RELEASE one"))

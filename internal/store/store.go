@@ -56,6 +56,7 @@ type engine interface {
 type writing interface {
 	conn
 	savepoint() error
+	settle() error // sends what is queued, and knows what became of it
 	release() error
 	rollbackTo() error
 	commit() error // sends what is queued and commits

@@ -208,7 +208,11 @@ func (w *writer) runAll(t writing, growth *growth, batch []*job, careful bool) e
 		if err := t.savepoint(); err != nil {
 			return w.explain(err)
 		}
-		if err := w.runOne(t, growth, j); err != nil {
+		err := w.runOne(t, growth, j)
+		if err == nil {
+			err = t.settle()
+		}
+		if err != nil {
 			j.err = w.explain(err)
 			growth.reset(before)
 			if err := t.rollbackTo(); err != nil {
