@@ -34,7 +34,7 @@ var walls = map[string]wall{
 		[]string{"internal/cab", "internal/evidence", "internal/risk", "internal/ledger"},
 		[]string{"net/http"}, "the store keeps; it does not decide and does not serve",
 	},
-	"internal/store/storetest": {[]string{"internal/store"}, []string{"net/http"}, "engines for tests"},
+	"internal/store/storetest": {[]string{"internal/store", "internal/ledger"}, []string{"net/http"}, "engines for tests"},
 	"internal/workflow": {
 		[]string{"internal/cab", "internal/evidence", "internal/risk", "internal/ledger", "internal/collect", "internal/store"},
 		[]string{"database/sql", "net/http"}, "a verb knows neither SQL nor HTTP",

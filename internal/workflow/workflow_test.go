@@ -6,6 +6,8 @@ import (
 
 	"github.com/eucora/eucora/internal/cab"
 	"github.com/eucora/eucora/internal/evidence"
+	"github.com/eucora/eucora/internal/store"
+	"github.com/eucora/eucora/internal/store/storetest"
 )
 
 // TestLifeOfARequest: the three gates, and all that follows, on both engines.
@@ -169,20 +171,27 @@ func TestRoleChangeKeepsHands(t *testing.T) {
 func TestValuesThatStoresChange(t *testing.T) {
 	eachWorld(t, func(w *world) {
 		d := must[cab.Deployment](w.t)(w.CreateDeployment(w.ctx, w.erin, "a\u2028b 𝄞 <script>", "1'; DROP TABLE event;--", cab.Lab))
+		var filed []Evidence
 		for _, value := range []string{
 			`0.1`, `1e15`, `1e-7`, `-0.0`, `0.1000000000000000055511151231257827`, `"\u2028 𝄞 \ud83d\ude00"`, `{"b":1,"a":{"d":[],"c":null}}`, `9007199254740992`,
 		} {
 			data := must[[]byte](w.t)(evidence.Canonical([]byte(`{"rollback_plan":{"x":` + value + `}}`)))
-			e := must[Evidence](w.t)(w.CreateEvidence(w.ctx, w.erin, d.ID, data))
-			v := must[Verification](w.t)(w.VerifyEvidence(w.ctx, w.ada, e.ID))
-			if !v.Valid {
-				w.t.Errorf("%s: altered by storing", value)
-			}
-			shown := must[Evidence](w.t)(w.Evidence(w.ctx, w.erin, e.ID))
-			if again := must[[]byte](w.t)(shown.Record.Document()); evidence.Digest(again) != e.ContentHash {
-				w.t.Errorf("%s: the record read back makes another document", value)
+			filed = append(filed, must[Evidence](w.t)(w.CreateEvidence(w.ctx, w.erin, d.ID, data)))
+		}
+		check := func(s *Service, when string) {
+			for _, e := range filed {
+				if v := must[Verification](w.t)(s.VerifyEvidence(w.ctx, w.ada, e.ID)); !v.Valid || v.Expected != e.ContentHash {
+					w.t.Errorf("%s: %s was altered by storing", when, e.Record.Sections.RollbackPlan)
+				}
+				shown := must[Evidence](w.t)(s.Evidence(w.ctx, w.erin, e.ID))
+				if again := must[[]byte](w.t)(shown.Record.Document()); evidence.Digest(again) != e.ContentHash {
+					w.t.Errorf("%s: %s makes another document when read back", when, e.Record.Sections.RollbackPlan)
+				}
 			}
 		}
+		check(w.Service, "right after creation")
+		restarted := storetest.Open(w.t, store.Options{URL: w.url, Signer: w.signer})
+		check(New(restarted, nil), "after a restart")
 		w.wantSound()
 	})
 }
