@@ -73,8 +73,9 @@ func run(ctx context.Context, args []string) int {
 		fmt.Fprintln(a.errOut, "eucora:", err)
 		return exitUsage
 	}
-	if len(args) == 0 {
-		args = []string{"--help"}
+	if len(args) == 0 { // an empty command is a mistake in a pipeline, and no yes
+		_, _ = parser.Parse([]string{"--help"})
+		return exitUsage
 	}
 	parsed, err := parser.Parse(args)
 	if exited >= 0 {

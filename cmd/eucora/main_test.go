@@ -244,6 +244,16 @@ func TestNonsenseIsNotYes(t *testing.T) {
 	}
 }
 
+// TestNoCommandIsNoYes: an empty command line, as an empty variable in a
+// pipeline makes it, does not exit 0.
+func TestNoCommandIsNoYes(t *testing.T) {
+	for _, args := range [][]string{{}, {"submit"}, {"nonsense"}, {"--nonsense"}, {"approve", "CAB-1"}} {
+		if code := run(context.Background(), args); code != exitUsage {
+			t.Errorf("%q: exit status %d", args, code)
+		}
+	}
+}
+
 // TestConfig: flags, variables and file mean the same, in this order.
 func TestConfig(t *testing.T) {
 	dir := t.TempDir()

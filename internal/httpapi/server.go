@@ -188,7 +188,7 @@ func (s *Server) logAccess(r *http.Request, info *callInfo, status int, took tim
 		route = "other"
 	}
 	s.metrics.GetOrCreateCounter(fmt.Sprintf(`eucora_http_requests_total{route=%q,status="%d"}`, route, status)).Inc()
-	s.metrics.GetOrCreateHistogram(fmt.Sprintf(`eucora_http_request_seconds{route=%q}`, route)).Update(took.Seconds())
+	s.metrics.GetOrCreatePrometheusHistogram(fmt.Sprintf(`eucora_http_request_seconds{route=%q}`, route)).Update(took.Seconds())
 	s.Log.LogAttrs(r.Context(), slog.LevelInfo, "request",
 		slog.String("method", r.Method), slog.String("route", route), slog.Int("status", status),
 		slog.Duration("took", took), slog.String("actor", info.actor), slog.String("correlation_id", info.correlation))

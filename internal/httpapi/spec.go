@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -126,6 +127,7 @@ func (s *spec) validate(rt *route, body []byte) []cab.FieldError {
 	for _, err := range result.Errors {
 		faults = append(faults, fieldError(err))
 	}
+	slices.SortStableFunc(faults, func(a, b cab.FieldError) int { return strings.Compare(a.Field, b.Field) })
 	return faults
 }
 

@@ -89,7 +89,8 @@ func (a atTime) Scan(value any) error {
 	return nil
 }
 
-// asJSON is how lists and objects are stored; "" for nil.
+// asJSON is how lists and objects are stored; "" for nil, which encoding/json
+// tells from empty.
 func asJSON(value any) (string, error) {
 	text, err := json.Marshal(value)
 	if err != nil {
