@@ -196,6 +196,9 @@ func (c *postgresConn) writes() int { return c.total }
 func (c *postgresConn) flush() error { return nil } // sent with what follows, or with the commit
 
 func (c *postgresConn) run(statements ...statement) (err error) {
+	if len(c.queued)+len(statements) == 0 {
+		return nil
+	}
 	batch := new(pgx.Batch)
 	queued := c.queued
 	c.queued = nil
@@ -255,19 +258,17 @@ func (c *postgresConn) release() error {
 	return nil // goes out with what follows
 }
 
+// rollbackTo speaks the simple protocol: in a transaction that has failed,
+// nothing can be prepared.
 func (c *postgresConn) rollbackTo() error {
 	c.queued = nil
-	c.queue("ROLLBACK TO SAVEPOINT one", -1)
-	c.queue("RELEASE SAVEPOINT one", -1)
-	return c.send()
+	_, err := c.conn.Exec(c.ctx, "ROLLBACK TO SAVEPOINT one; RELEASE SAVEPOINT one", pgx.QueryExecModeSimpleProtocol)
+	return err
 }
 
-// commit sends what is queued, and only when every write is known to have done
-// what it should, commits.
+// commit commits. Everything else has been sent and is known to have done what
+// it should: see settle.
 func (c *postgresConn) commit() error {
-	if err := c.send(); err != nil {
-		return err
-	}
 	c.queue("COMMIT", -1)
 	err := c.send()
 	if err != nil && lostConnection(err) {
@@ -288,7 +289,7 @@ func (c *postgresConn) rollback() {
 	c.queued = nil
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	if _, err := c.conn.Exec(ctx, "ROLLBACK"); err != nil {
+	if _, err := c.conn.Exec(ctx, "ROLLBACK", pgx.QueryExecModeSimpleProtocol); err != nil {
 		_ = c.conn.Close(ctx) // the pool throws it away
 	}
 	c.end()

@@ -115,6 +115,36 @@ func TestOnlyTheFailingOneFails(t *testing.T) {
 	})
 }
 
+// TestAConflictSeenLateFailsAlone: closures that only write are sent together,
+// so that a conflict shows at the end of the batch; it is still its own
+// closure's, and nobody else's.
+func TestAConflictSeenLateFailsAlone(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, e storetest.Engine) {
+		s := storetest.Open(t, store.Options{URL: e.URL(t)})
+		taken := newDeployment(t)
+		if err := s.Update(ctx, func(tx *store.Tx) error { return tx.Save(taken.Again()) }); err != nil {
+			t.Fatal(err)
+		}
+		var all sync.WaitGroup
+		for i := range 100 {
+			change := newDeployment(t)
+			if i%20 == 0 {
+				change = taken
+			}
+			all.Go(func() {
+				err := s.Update(ctx, func(tx *store.Tx) error { return tx.Save(change.Again()) })
+				if want := map[bool]string{true: "STALE", false: ""}[i%20 == 0]; cab.CodeOf(err) != want || (err != nil) != (want != "") {
+					t.Errorf("%d: %v, want %q", i, err, want)
+				}
+			})
+		}
+		all.Wait()
+		if report := sound(t, s); report.Events != 96 {
+			t.Errorf("%d events, want 96", report.Events)
+		}
+	})
+}
+
 // TestReadingAheadIsNeverStale: closures of one batch that begin with the same
 // read each see what the one before them did.
 func TestReadingAheadIsNeverStale(t *testing.T) {

@@ -143,10 +143,11 @@ func (w *writer) commit(batch []*job) {
 		return
 	}
 	err := w.attempt(live, false)
+	if _, ok := errors.AsType[*closureError](err); ok && len(live) > 1 {
+		err = w.attempt(live, true)
+	}
 	if failed, ok := errors.AsType[*closureError](err); ok {
-		if err = failed.err; len(live) > 1 {
-			err = w.attempt(live, true)
-		}
+		err = failed.err
 	}
 	for _, j := range live {
 		if err != nil {
@@ -185,6 +186,11 @@ func (w *writer) attempt(batch []*job, careful bool) error {
 		t.rollback()
 		w.frontier = nil
 		return w.explain(err)
+	}
+	if err := t.settle(); err != nil { // a write of some closure, sent only now
+		t.rollback()
+		w.frontier = nil
+		return &closureError{w.explain(err)}
 	}
 	if err := t.commit(); err != nil {
 		t.rollback()
