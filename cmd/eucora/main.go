@@ -133,10 +133,9 @@ func (c *configValues) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (
 	return strings.TrimSpace(fmt.Sprint(value)), nil
 }
 
-type versionCmd struct{}
+type versionCmd struct{ outputFlags }
 
 // Run prints the version.
 func (c *versionCmd) Run(a *app) error {
-	fmt.Fprintln(a.out, "eucora", version)
-	return nil
+	return c.print(a, map[string]string{"version": version}, func() { a.printf("eucora %s\n", version) })
 }

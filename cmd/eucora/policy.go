@@ -29,17 +29,21 @@ func policyFrom(file string) (cab.Policy, error) {
 	return rules, nil
 }
 
-type policyShowCmd struct{}
+type policyShowCmd struct{ outputFlags }
 
 // Run prints the default policy, comments and all.
 func (c *policyShowCmd) Run(a *app) error {
+	rules, err := policyFrom("")
+	if err != nil {
+		return err
+	}
 	_, text := cab.DefaultPolicy()
-	a.printf("%s", text)
-	return nil
+	return c.print(a, rules, func() { a.printf("%s", text) })
 }
 
 type policyPublishCmd struct {
 	siteFlags
+	outputFlags
 	File string `arg:"" help:"The policy's file."`
 }
 
@@ -51,9 +55,9 @@ func (c *policyPublishCmd) Run(a *app) error {
 	}
 	return c.run(a, func(s *site, call workflow.Call) error {
 		p, err := s.service.PublishPolicy(a.ctx, call, rules)
-		if err == nil {
-			a.printf("policy %s is in force (%s)\n", p.Version, p.Digest)
+		if err != nil {
+			return err
 		}
-		return err
+		return c.print(a, p, func() { a.printf("policy %s is in force (%s)\n", p.Version, p.Digest) })
 	})
 }

@@ -151,24 +151,31 @@ func (c *riskShowCmd) Run(a *app) error {
 	return nil
 }
 
-type riskFactsCmd struct{}
+type riskFactsCmd struct{ outputFlags }
 
 // Run lists the facts.
 func (c *riskFactsCmd) Run(a *app) error {
+	type fact struct {
+		Name    evidence.FactName `json:"name"`
+		Values  []string          `json:"values,omitzero"` // best first; none for numbers
+		Meaning string            `json:"meaning"`
+	}
+	var facts []fact
 	var rows [][]string
 	for _, d := range evidence.FactDefinitions() {
+		facts = append(facts, fact{d.Name, d.Values, d.Meaning})
 		values := "number"
 		if d.Values != nil {
 			values = strings.Join(d.Values, ", ")
 		}
 		rows = append(rows, []string{string(d.Name), values, d.Meaning})
 	}
-	a.table([]string{"FACT", "VALUES", "MEANING"}, rows)
-	return nil
+	return c.print(a, facts, func() { a.table([]string{"FACT", "VALUES", "MEANING"}, rows) })
 }
 
 type riskPublishCmd struct {
 	siteFlags
+	outputFlags
 	File string `arg:"" help:"The model's file."`
 }
 
@@ -180,9 +187,11 @@ func (c *riskPublishCmd) Run(a *app) error {
 	}
 	return c.run(a, func(s *site, call workflow.Call) error {
 		p, err := s.service.PublishModel(a.ctx, call, m)
-		if err == nil {
-			a.printf("risk model %s is published (%s); a policy that names it puts it in force\n", p.Version, p.Digest)
+		if err != nil {
+			return err
 		}
-		return err
+		return c.print(a, p, func() {
+			a.printf("risk model %s is published (%s); a policy that names it puts it in force\n", p.Version, p.Digest)
+		})
 	})
 }
