@@ -12,6 +12,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	jsonv2 "github.com/go-json-experiment/json"
 )
 
 // Client calls a server. The zero HTTP uses a client with a 30 s limit. It is
@@ -46,7 +48,7 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 	if out == nil {
 		return nil
 	}
-	if err := json.Unmarshal(answer, out); err != nil {
+	if err := jsonv2.Unmarshal(answer, out); err != nil {
 		return fmt.Errorf("%w: %s %s: %w", ErrNotEucora, method, path, err)
 	}
 	return nil
@@ -79,7 +81,7 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 func (c *Client) request(ctx context.Context, method, path string, query url.Values, in any) (*http.Request, error) {
 	var body io.Reader
 	if in != nil {
-		text, err := json.Marshal(in)
+		text, err := jsonv2.Marshal(in)
 		if err != nil {
 			return nil, fmt.Errorf("encode request: %w", err)
 		}
@@ -115,7 +117,7 @@ func judge(response *http.Response, body []byte) error {
 		return fmt.Errorf("%w: answer of type %q", ErrNotEucora, media)
 	}
 	problem := new(Problem)
-	if media != "application/problem+json" || json.Unmarshal(body, problem) != nil || problem.Code == "" {
+	if media != "application/problem+json" || jsonv2.Unmarshal(body, problem) != nil || problem.Code == "" {
 		return fmt.Errorf("%w: status %s", ErrNotEucora, response.Status)
 	}
 	problem.Status = response.StatusCode

@@ -5,8 +5,14 @@ import "context"
 // load is one composite read: its statements, and what they amount to.
 type load[T any] struct {
 	statements []statement
-	result     func(error) (T, error)
-	trail      func() string // the correlation id that the rows belong to; "" if nothing was found
+	result     func(conn, error) (T, error) // may read what the first rows call for
+	trail      func() string                // the correlation id that the rows belong to; "" if nothing was found
+}
+
+// read reads it at once.
+func (l *load[T]) read(c conn) (T, error) {
+	err := c.run(l.statements...)
+	return l.result(c, err)
 }
 
 // UpdateSubmit is [Store.Update] for a closure that begins with what submitting
@@ -35,13 +41,11 @@ func updateAhead[T any](ctx context.Context, s *Store, begin func() *load[T], up
 	j.update = func(tx *Tx) error {
 		l := ahead
 		ahead = nil // good for one run
+		read := func() (T, error) { return l.result(tx.c, nil) }
 		if l == nil || tx.growth.wrote(l.trail()) {
-			l = begin()
-			if err := tx.c.run(l.statements...); err != nil {
-				return err
-			}
+			read = func() (T, error) { return begin().read(tx.c) }
 		}
-		in, err := l.result(nil)
+		in, err := read()
 		if err != nil {
 			return err
 		}

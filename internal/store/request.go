@@ -132,15 +132,20 @@ func (r *Reader) Requests(f RequestFilter) (Page[RequestRow], error) {
 	}
 	limited.args = append(limited.args, f.limit()+1)
 	limit := len(limited.args)
+	statuses := f.Statuses
+	if f.SubmittedBy == "" && f.DeploymentID == "" && statuses == nil {
+		statuses = cab.Statuses()
+	}
 	var heads []string
-	for _, status := range f.Statuses {
+	for _, status := range statuses {
 		head := limited.clone()
 		head.add("status = " + literal(status))
 		heads = append(heads, fmt.Sprintf(`SELECT * FROM (SELECT * FROM cab_request%s ORDER BY submitted_at DESC, id DESC LIMIT $%d) AS head%d`, head.sql(), limit, len(heads)))
 	}
 	if heads == nil {
 		heads = append(heads, fmt.Sprintf(`SELECT * FROM cab_request%s ORDER BY submitted_at DESC, id DESC LIMIT $%d`, limited.sql(), limit))
-	} else {
+	}
+	if f.Statuses != nil {
 		base.add("status IN (" + literals(f.Statuses) + ")")
 	}
 	var result Page[RequestRow]
@@ -177,35 +182,31 @@ func literals(statuses []cab.Status) string {
 type SubmitInput struct {
 	Package    cab.Package // with its document
 	Deployment cab.Deployment
-	LatestID   string // the deployment's newest package
-	Existing   *cab.Request
+	LatestID   string       // the deployment's newest package
+	Existing   *cab.Request // the package's, with name and status only; nil if there is none
 	Policy     cab.Published
 }
 
 // SubmitInput reads what submitting a package depends on.
 func (r *Reader) SubmitInput(packageID string) (SubmitInput, error) {
-	l := loadSubmit(packageID)
-	err := r.c.run(l.statements...)
-	return l.result(err)
+	return loadSubmit(packageID).read(r.c)
 }
 
 func loadSubmit(packageID string) *load[SubmitInput] {
 	var inputs []SubmitInput
-	var requests []cab.Request
 	var policies []cab.Published
 	return &load[SubmitInput]{
 		statements: []statement{
-			into(&inputs, scanSubmitInput, `SELECT `+packageColumns+`, p.document, `+deploymentColumns+`, `+latestOf("p.deployment_id")+`
-				FROM evidence_package p JOIN deployment d ON d.id = p.deployment_id WHERE p.id = $1`, packageID),
-			into(&requests, scanRequest, `SELECT `+requestColumns+` FROM cab_request r WHERE r.package_id = $1`, packageID),
+			into(&inputs, scanSubmitInput, `SELECT `+packageColumns+`, p.document, `+deploymentColumns+`, `+latestOf("p.deployment_id")+`,
+				COALESCE(q.name, ''), COALESCE(q.status, '')
+				FROM evidence_package p JOIN deployment d ON d.id = p.deployment_id LEFT JOIN cab_request q ON q.package_id = p.id WHERE p.id = $1`, packageID),
 			into(&policies, scanPublished, activePolicy),
 		},
-		result: func(err error) (SubmitInput, error) {
+		result: func(_ conn, err error) (SubmitInput, error) {
 			in, err := first(inputs, "evidence package", err)
 			if err != nil {
 				return SubmitInput{}, err
 			}
-			in.Existing = pointer(requests)
 			in.Policy, err = first(policies, "policy in force", nil)
 			return in, err
 		},
@@ -219,8 +220,14 @@ func loadSubmit(packageID string) *load[SubmitInput] {
 }
 
 func scanSubmitInput(r row, in *SubmitInput) error {
+	var existing cab.Request
 	fields := append(packageFields(&in.Package), &in.Package.Document)
-	return r.Scan(append(append(fields, deploymentFields(&in.Deployment)...), &in.LatestID)...)
+	fields = append(append(fields, deploymentFields(&in.Deployment)...), &in.LatestID, &existing.Name, &existing.Status)
+	err := r.Scan(fields...)
+	if existing.Name != "" {
+		in.Existing = &existing
+	}
+	return err
 }
 
 // latestOf is the SQL of a deployment's newest package.
@@ -245,41 +252,49 @@ func (in RequestInput) Situation() cab.Situation {
 
 // RequestInput reads what acting on a request depends on.
 func (r *Reader) RequestInput(id string) (RequestInput, error) {
-	l := loadRequest(id)
-	err := r.c.run(l.statements...)
-	return l.result(err)
+	return loadRequest(id).read(r.c)
 }
 
 func loadRequest(id string) *load[RequestInput] {
-	var inputs []RequestInput
-	var votes []cab.Vote
-	var exceptions []cab.Exception
+	var rows []requestRead
 	is := byIDOrName("r", id)
 	return &load[RequestInput]{
 		statements: []statement{
-			into(&inputs, scanRequestInput, `SELECT `+requestColumns+`, `+decisionColumns+`, `+packageColumns+`, p.document, `+latestOf("r.deployment_id")+`
+			into(&rows, scanRequestRead, `SELECT `+requestColumns+`, `+decisionColumns+`, `+packageColumns+`, p.document, `+latestOf("r.deployment_id")+`,
+				EXISTS (SELECT 1 FROM vote o WHERE o.request_id = r.id) OR EXISTS (SELECT 1 FROM cab_exception e WHERE e.request_id = r.id)
 				FROM cab_request r JOIN evidence_package p ON p.id = r.package_id `+joinDecision+` WHERE `+is, id),
-			into(&votes, scanVote, `SELECT `+voteColumns+` FROM vote o JOIN cab_request r ON r.id = o.request_id WHERE `+is+` ORDER BY o.at, o.voter_id`, id),
-			into(&exceptions, scanException, `SELECT `+exceptionColumns+` FROM cab_exception e JOIN cab_request r ON r.id = e.request_id WHERE `+is+` ORDER BY e.requested_at, e.id`, id),
 		},
-		result: func(err error) (RequestInput, error) {
-			in, err := first(inputs, "request", err)
-			in.Votes, in.Exceptions = votes, exceptions
+		result: func(c conn, err error) (RequestInput, error) {
+			row, err := first(rows, "request", err)
+			if err != nil || !row.more {
+				return row.RequestInput, err
+			}
+			in := row.RequestInput // most requests have neither votes nor exceptions yet
+			err = c.run(
+				into(&in.Votes, scanVote, `SELECT `+voteColumns+` FROM vote o WHERE o.request_id = $1 ORDER BY o.at, o.voter_id`, in.Request.ID),
+				into(&in.Exceptions, scanException, `SELECT `+exceptionColumns+` FROM cab_exception e WHERE e.request_id = $1 ORDER BY e.requested_at, e.id`, in.Request.ID))
 			return in, err
 		},
 		trail: func() string {
-			if len(inputs) == 0 {
+			if len(rows) == 0 {
 				return ""
 			}
-			return inputs[0].Request.CorrelationID
+			return rows[0].Request.CorrelationID
 		},
 	}
 }
 
-func scanRequestInput(r row, in *RequestInput) error {
+// requestRead is a request as it is first read; more says that there are votes
+// or exceptions to be read, too.
+type requestRead struct {
+	RequestInput
+	more bool
+}
+
+func scanRequestRead(r row, in *requestRead) error {
 	var d cab.Decision
 	fields := append(requestFields(&in.Request), decisionFields(&d)...)
-	fields = append(append(fields, packageFields(&in.Package)...), &in.Package.Document, &in.LatestID)
+	fields = append(append(fields, packageFields(&in.Package)...), &in.Package.Document, &in.LatestID, &in.more)
 	err := r.Scan(fields...)
 	if d.RequestID != "" {
 		in.Decision = &d

@@ -138,7 +138,6 @@ CREATE TABLE cab_request (
     end_reason TEXT COLLATE "C" NOT NULL,
     revision BIGINT NOT NULL
 );
-CREATE INDEX request_newest ON cab_request (submitted_at, id);
 CREATE INDEX request_status ON cab_request (status, submitted_at, id, risk_score);
 CREATE INDEX request_submitter ON cab_request (submitted_by_id, submitted_at, id);
 CREATE INDEX request_deployment ON cab_request (deployment_id, submitted_at, id);
