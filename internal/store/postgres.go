@@ -71,6 +71,12 @@ func postgresPool(ctx context.Context, url string, size int32, session map[strin
 	params := config.ConnConfig.RuntimeParams
 	params["application_name"] = "eucora"
 	params["timezone"] = "UTC"
+	// Every statement here finds its rows by an index. The planner, asked while
+	// a table is new or has just grown, may think otherwise, and a prepared
+	// statement keeps such a plan until the next ANALYZE.
+	params["enable_seqscan"] = "off"
+	params["enable_hashjoin"] = "off"
+	params["enable_mergejoin"] = "off"
 	maps.Copy(params, session)
 	return pgxpool.NewWithConfig(ctx, config)
 }
