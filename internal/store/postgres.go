@@ -128,7 +128,11 @@ func (e *postgresEngine) view(ctx context.Context, snapshot bool, read func(conn
 	defer held.Release()
 	c := &postgresConn{ctx: ctx, conn: held.Conn(), end: func() {}}
 	if !snapshot {
-		return read(c)
+		err := read(c)
+		if err != nil && held.Conn().IsClosed() {
+			e.readers.Reset() // the others are as dead: the next call gets a new one
+		}
+		return err
 	}
 	c.queue("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", -1)
 	if err := read(c); err != nil {
