@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"encoding/base64"
 	"fmt"
 	"io"
 	"regexp"
@@ -87,6 +88,11 @@ func (v *Verifier) Open(signed []byte) (Checkpoint, error) {
 	n, err := note.Open(signed, note.VerifierList(v.verifier))
 	if err != nil {
 		return Checkpoint{}, fmt.Errorf("checkpoint: %w", err)
+	}
+	for _, signature := range n.Sigs { // one encoding only: spare bits would let a byte be changed unseen
+		if _, err := base64.StdEncoding.Strict().DecodeString(signature.Base64); err != nil {
+			return Checkpoint{}, fmt.Errorf("checkpoint: the signature is not in canonical base64")
+		}
 	}
 	origin, rest, _ := strings.Cut(n.Text, "\n")
 	tree, err := tlog.ParseTree([]byte("go.sum database tree\n" + rest))
