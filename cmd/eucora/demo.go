@@ -145,13 +145,18 @@ func (d *demo) lookAtItself(context.Context) error {
 	if err != nil {
 		return err
 	}
-	if d.sbom, err = collect.Read(collect.SBOM, "sbom.cdx.json", bytes.NewReader(bom)); err != nil {
+	if d.sbom, err = collect.Read(collect.SBOM, inMemory("sbom.cdx.json", bom)); err != nil {
 		return err
 	}
 	d.title("The artifact is this program itself")
 	d.fields("  file", fmt.Sprintf("%s, %d MiB", path, d.artifact.Size>>20), "  sha256", d.artifact.SHA256,
-		"  SBOM", fmt.Sprintf("%s %s, %d components, from the build information in the program", d.sbom.Format, d.sbom.SpecVersion, d.sbom.Components))
+		"  SBOM", fmt.Sprintf("%s %s, %d components, from the build information in the program", d.sbom.Format, d.sbom.Version, len(d.sbom.Components)))
 	return nil
+}
+
+func inMemory(name string, data []byte) collect.Source {
+	sum := sha256.Sum256(data)
+	return collect.Source{Name: name, SHA256: hex.EncodeToString(sum[:]), Size: int64(len(data)), ReaderAt: bytes.NewReader(data)}
 }
 
 // ownSBOM writes a CycloneDX document of the modules in the running program.
@@ -191,14 +196,14 @@ func (d *demo) evidence(s story) (json.RawMessage, error) {
 		if err != nil {
 			return collect.Report{}, err
 		}
-		return collect.Read(kind, name, bytes.NewReader(text))
+		return collect.Read(kind, inMemory(name, text))
 	}
 	document := func(name string) (json.RawMessage, error) {
 		text, err := demoFiles.ReadFile("demo/" + name)
 		if err != nil {
 			return nil, err
 		}
-		value, err := collect.Document(name, bytes.NewReader(text))
+		value, err := collect.Document(inMemory(name, text))
 		return json.RawMessage(value), err
 	}
 	tests, err1 := open(collect.Tests, "junit.xml")

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -51,7 +53,7 @@ func (f sourceFlags) build(a *app) ([]byte, error) {
 		{collect.Tests, f.Tests, &sources.Tests}, {collect.Coverage, f.Coverage, &sources.Coverage},
 	} {
 		for _, path := range group.paths {
-			report, err := readFile(path, func(r io.Reader) (collect.Report, error) { return collect.Read(group.kind, path, r) })
+			report, err := readFile(path, func(s collect.Source) (collect.Report, error) { return collect.Read(group.kind, s) })
 			if err != nil {
 				return nil, usage("%v", err)
 			}
@@ -63,7 +65,7 @@ func (f sourceFlags) build(a *app) ([]byte, error) {
 		if path == "" {
 			continue
 		}
-		*to, err = readFile(path, func(r io.Reader) ([]byte, error) { return collect.Document(path, r) })
+		*to, err = readFile(path, func(s collect.Source) ([]byte, error) { return collect.Document(s) })
 		if err != nil {
 			return nil, usage("%v", err)
 		}
@@ -75,22 +77,30 @@ func (f sourceFlags) build(a *app) ([]byte, error) {
 	return data, nil
 }
 
-func readFile[T any](path string, read func(io.Reader) (T, error)) (T, error) {
+func readFile[T any](path string, read func(collect.Source) (T, error)) (T, error) {
+	var none T
 	file, err := os.Open(path)
 	if err != nil {
-		var none T
 		return none, err
 	}
 	defer file.Close()
-	return read(file)
+	sum := sha256.New()
+	size, err := io.Copy(sum, file)
+	if err != nil {
+		return none, err
+	}
+	return read(collect.Source{Name: path, SHA256: hex.EncodeToString(sum.Sum(nil)), Size: size, ReaderAt: file})
 }
 
 func hashFile(a *app, path string) (collect.Artifact, error) {
 	p := a.progress()
 	defer p.done()
-	return readFile(path, func(r io.Reader) (collect.Artifact, error) {
-		return collect.HashArtifact(path, r, func(n int64) { p.show("hashing %s: %d MiB", path, n>>20) })
-	})
+	file, err := os.Open(path)
+	if err != nil {
+		return collect.Artifact{}, err
+	}
+	defer file.Close()
+	return collect.HashArtifact(path, file, func(n int64) { p.show("hashing %s: %d MiB", path, n>>20) })
 }
 
 type evidenceCreateCmd struct {

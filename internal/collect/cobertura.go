@@ -14,34 +14,36 @@ func isCobertura(s shape) bool {
 // readCobertura counts each line of a file once, from the classes' own lines:
 // lines repeat under methods, a file stands in several classes, and the stated
 // line-rate is often another number.
-func readCobertura(data []byte, into *Report) error {
-	into.Lines = map[LineKey]Line{}
-	file := ""
-	var wrong error
-	err := eachElement(data, func(path []string, e xml.StartElement) {
+func readCobertura(f *file, into *Report) error {
+	source := ""
+	enter := func(path []string, e xml.StartElement) error {
 		n := len(path)
 		switch {
 		case e.Name.Local == "class":
-			file = attribute(e, "filename")
+			source = attribute(e, "filename")
 		case e.Name.Local == "line" && n >= 3 && path[n-2] == "lines" && path[n-3] == "class":
-			hits, err := strconv.ParseFloat(attribute(e, "hits"), 64)
-			if err != nil && wrong == nil {
-				wrong = &ReadError{Place: file + ", line " + attribute(e, "number"), Reason: "hits is not a number"}
+			number, err := strconv.ParseUint(attribute(e, "number"), 10, 32)
+			if err != nil {
+				return &ReadError{Place: clip(source, 200), Reason: "a line's number is not a number"}
 			}
-			into.line(file, attribute(e, "number"), 1, hits > 0)
+			hits, err := strconv.ParseFloat(attribute(e, "hits"), 64)
+			if err != nil {
+				return &ReadError{Place: clip(source, 200) + ", line " + attribute(e, "number"), Reason: "hits is not a number"}
+			}
+			return into.line(source, Place{Line: uint32(number)}, 1, hits > 0)
 		}
-	}, nil)
-	if err == nil {
-		err = wrong
+		return nil
 	}
-	if err == nil && len(into.Lines) == 0 {
-		err = errors.New("holds no lines: nothing was measured, which is not full coverage")
+	if err := f.walk(walker{enter: enter}); err != nil {
+		return err
 	}
-	return err
+	return into.anyLines()
 }
 
-// line notes a line; one that was hit anywhere is hit.
-func (r *Report) line(file, place string, weight int, hit bool) {
-	key := LineKey{file, place}
-	r.Lines[key] = Line{weight, hit || r.Lines[key].Hit}
+// anyLines refuses a report in which nothing was measured.
+func (r *Report) anyLines() error {
+	if len(r.Lines) == 0 && r.Coverable == 0 {
+		return errors.New("holds no lines: nothing was measured, which is not full coverage")
+	}
+	return nil
 }

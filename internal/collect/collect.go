@@ -3,18 +3,19 @@
 // are told by content, never by name. A number is only there if a file said it;
 // what cannot be read is an error, never a zero. docs/formats.md says what is
 // read of each format and which number counts.
+//
+// Files are read as streams: memory grows with what is found in a file, within
+// the limits below, and never with its size.
 package collect
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
-	"unicode/utf8"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-	"golang.org/x/text/encoding/unicode"
 )
 
 // Kind is what a report is about.
@@ -26,20 +27,28 @@ const (
 	Scan     Kind = "scan report"
 	Tests    Kind = "test report"
 	Coverage Kind = "coverage report"
+
+	Complexity Kind = "complexity report"
+	VEX        Kind = "VEX document"
+	Provenance Kind = "provenance statement"
+	Packaging  Kind = "packaging metadata"
 )
 
-// MaxReport is the largest report that is read, in bytes.
-const MaxReport = 256 << 20
-
-// maxDepth bounds the nesting of JSON and XML.
-const maxDepth = 2500
+// Limits of what is read.
+const (
+	MaxReport = 256 << 20 // the largest report, in bytes
+	maxItems  = 1 << 20   // components, or distinct findings, of one file
+	maxLines  = 4 << 20   // distinct lines of source in one coverage report
+	maxDepth  = 2500      // nesting of XML; JSON's is limited by its decoder
+	maxValue  = 16 << 20  // one JSON value, XML token or line of text that is read whole, in bytes
+)
 
 // format is one file format.
 type format struct {
 	name string
 	kind Kind
 	is   func(shape) bool // by the outline of the file
-	read func(data []byte, into *Report) error
+	read func(f *file, into *Report) error
 }
 
 // formats is every format, on one page. Adding one is a file, a line here, and
@@ -53,36 +62,64 @@ var formats = [...]format{
 	{"Go coverprofile", Coverage, isGoCover, readGoCover},
 }
 
+// Source is a file as it is handed in. It may be read several times.
+type Source struct {
+	Name   string // for messages only
+	SHA256 string // of its bytes, in lower-case hex
+	Size   int64  // in bytes
+	io.ReaderAt
+}
+
 // Report is what one file says.
 type Report struct {
-	File   string
-	Format string
-	Kind   Kind
-	SHA256 string // of the file's bytes
+	File    string
+	Format  string
+	Kind    Kind
+	SHA256  string // of the file's bytes
+	Version string // of the format, where the file states one
+	Tool    string // that wrote it, with its version, as far as it says
 
-	Tool        string // that wrote it, with its version, as far as it says
-	SpecVersion string // of an SBOM
-	Components  int    // of an SBOM, nested ones included
-	Subject     string // of an SBOM
+	Components []Component // of an SBOM, nested ones included
+	Subject    string      // of an SBOM
 
-	Findings map[FindingKey]Severity // of a scan, each at its highest severity
-	Targets  int                     // of a scan: what was looked at
+	Findings map[FindingKey]Finding // of a scan
+	Targets  int                    // of a scan: what was looked at
 
 	Total, Passed, Failed, Skipped int // tests
 
-	Lines map[LineKey]Line // of coverage
+	Lines              Lines // of coverage that is told line by line
+	places             int   // in Lines
+	Covered, Coverable int   // of coverage that is told by totals only, in lines or statements
+
+	Functions int    // of a complexity report
+	Highest   int    // complexity of a function
+	HighestAt string // which function that is
+
+	Statements []VEXStatement
 }
 
-// FindingKey is what makes two findings one.
-type FindingKey struct{ ID, Package string }
+// Component is one component of an SBOM.
+type Component struct {
+	Name, Version, PURL string
+}
 
-// LineKey is a line (or, for Go, a block) of a source file.
-type LineKey struct{ File, Place string }
+// VEXStatement says how a vulnerability concerns products.
+type VEXStatement struct {
+	Vulnerability string
+	Aliases       []string // other names of the vulnerability
+	Products      []string // purls, or other references that the document uses
+	Status        string   // not_affected, affected, fixed, under_investigation
+	Justification string
+	Time          string // RFC 3339, where the document says; of two statements the later one holds
+}
 
-// Line is a line's weight in lines or statements, and whether it was run.
-type Line struct {
-	Weight int
-	Hit    bool
+// component notes a component.
+func (r *Report) component(c Component) error {
+	if len(r.Components) == maxItems {
+		return fmt.Errorf("lists more than %d components", maxItems)
+	}
+	r.Components = append(r.Components, c)
+	return nil
 }
 
 // ReadError says which file could not be used, where, and why.
@@ -97,44 +134,56 @@ func (e *ReadError) Error() string {
 	return e.File + ": " + e.Place + ": " + e.Reason
 }
 
-// Read reads a report of some kind. name is for messages only.
-func Read(kind Kind, name string, r io.Reader) (Report, error) {
-	raw, err := io.ReadAll(io.LimitReader(r, MaxReport+1))
+// Read reads a report of some kind. Every error is a *ReadError.
+func Read(kind Kind, source Source) (Report, error) {
+	f, err := open(source)
 	if err != nil {
-		return Report{}, &ReadError{name, "", err.Error()}
+		return Report{}, located(f, err)
 	}
-	if len(raw) > MaxReport {
-		return Report{}, &ReadError{name, "", fmt.Sprintf("larger than %d bytes", MaxReport)}
-	}
-	data, err := text(raw)
+	format, err := f.format(kind)
 	if err != nil {
-		return Report{}, &ReadError{name, "", err.Error()}
+		return Report{}, located(f, err)
 	}
-	outline, err := outlineOf(data)
-	if err != nil {
-		return Report{}, located(name, data, err)
+	if format.kind != kind {
+		return Report{}, &ReadError{source.Name, "", fmt.Sprintf("is a %s (%s), not a %s", format.kind, format.name, kind)}
 	}
-	f := recognise(outline)
-	switch {
-	case f == nil:
-		return Report{}, &ReadError{name, "", fmt.Sprintf("is not a %s of a format that is read (%s); see docs/formats.md", kind, formatNames(kind))}
-	case f.kind != kind:
-		return Report{}, &ReadError{name, "", fmt.Sprintf("is a %s (%s), not a %s", f.kind, f.name, kind)}
-	}
-	report := Report{File: name, Format: f.name, Kind: kind, SHA256: digest(raw)}
-	if err := f.read(data, &report); err != nil {
-		return Report{}, located(name, data, err)
+	report := Report{File: source.Name, Format: format.name, Kind: kind, SHA256: source.SHA256}
+	if err := format.read(f, &report); err != nil {
+		return Report{}, located(f, err)
 	}
 	return report, nil
 }
 
-func recognise(outline shape) *format {
+// format tells which format a file has, from its beginning where that is
+// enough. A format of the kind that is wanted comes first: one file can be an
+// SBOM and a list of findings.
+func (f *file) format(kind Kind) (*format, error) {
+	beginning, _ := f.outline(outlineBytes) // cut off, so it ends with an error
+	if found := recognise(beginning, kind); found != nil && found.kind == kind {
+		return found, nil
+	}
+	whole, err := f.outline(f.size)
+	if found := recognise(whole, kind); found != nil {
+		return found, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return nil, fmt.Errorf("is not a %s of a format that is read (%s); see docs/formats.md", kind, formatNames(kind))
+}
+
+func recognise(outline shape, kind Kind) *format {
+	var other *format
 	for i := range formats {
-		if formats[i].is(outline) {
-			return &formats[i]
+		switch f := &formats[i]; {
+		case !f.is(outline):
+		case f.kind == kind:
+			return f
+		case other == nil:
+			other = f
 		}
 	}
-	return nil
+	return other
 }
 
 func formatNames(kind Kind) string {
@@ -147,32 +196,30 @@ func formatNames(kind Kind) string {
 	return strings.Join(names, ", ")
 }
 
-// text is the file as UTF-8 without a byte order mark.
-func text(raw []byte) ([]byte, error) {
-	switch {
-	case len(raw) == 0:
-		return nil, errors.New("is empty: the tool that should have written it did not")
-	case bytes.HasPrefix(raw, []byte{0xef, 0xbb, 0xbf}):
-		return raw[3:], nil
-	case bytes.HasPrefix(raw, []byte{0xff, 0xfe}), bytes.HasPrefix(raw, []byte{0xfe, 0xff}):
-		return unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewDecoder().Bytes(raw)
-	}
-	return raw, nil
-}
-
-// located turns a reader's error into one that names the place.
-func located(name string, data []byte, err error) error {
+// located turns a reader's error into one that names the file and the place.
+func located(f *file, err error) error {
 	if known, ok := errors.AsType[*ReadError](err); ok {
-		known.File = name
+		known.File = f.Name
 		return known
 	}
 	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		return &ReadError{name, fmt.Sprintf("line %d (%s)", lineAt(data, syntax.ByteOffset), syntax.JSONPointer), reason(syntax.Err, err)}
+		return &ReadError{f.Name, f.place(syntax.ByteOffset, syntax.JSONPointer), reason(syntax.Err, err)}
+	}
+	if semantic, ok := errors.AsType[*json.SemanticError](err); ok {
+		what := "has a value of the wrong type"
+		if semantic.JSONKind != 0 {
+			what = "must not be a JSON " + semantic.JSONKind.String()
+		}
+		return &ReadError{f.Name, f.place(semantic.ByteOffset, semantic.JSONPointer), what}
 	}
 	if syntax, line := xmlPlace(err); syntax != "" {
-		return &ReadError{name, fmt.Sprintf("line %d", line), syntax}
+		return &ReadError{f.Name, fmt.Sprintf("line %d", line), syntax}
 	}
-	return &ReadError{name, "", err.Error()}
+	return &ReadError{f.Name, "", reason(nil, err)}
+}
+
+func (f *file) place(offset int64, pointer jsontext.Pointer) string {
+	return fmt.Sprintf("line %d (%s)", f.lineAt(offset), clip(string(pointer), 100))
 }
 
 func reason(inner, outer error) string {
@@ -185,71 +232,10 @@ func reason(inner, outer error) string {
 	return outer.Error()
 }
 
-func lineAt(data []byte, offset int64) int {
-	return 1 + bytes.Count(data[:min(offset, int64(len(data)))], []byte("\n"))
-}
-
-// shape is the outline of a file: enough to tell formats apart.
-type shape struct {
-	json    byte            // '{', '[' or 0
-	members map[string]bool // of the object, or of the array's first object
-	kind    string          // the object's "kind", as Kubernetes has it
-	root    string          // of XML
-	inside  map[string]bool // XML elements directly under the root
-	head    string          // the first line
-}
-
-func outlineOf(data []byte) (shape, error) {
-	trimmed := bytes.TrimLeft(data, " \t\r\n")
-	first, _, _ := bytes.Cut(trimmed, []byte("\n"))
-	outline := shape{head: string(first[:min(len(first), 200)])}
-	switch {
-	case len(trimmed) == 0:
-		return outline, errors.New("holds nothing but white space")
-	case trimmed[0] == '{' || trimmed[0] == '[':
-		outline.json = trimmed[0]
-		return outline, outlineJSON(data, &outline)
-	case trimmed[0] == '<':
-		return outline, outlineXML(data, &outline)
-	case !utf8.Valid(data):
-		return outline, errors.New("is not text")
+// clip shortens a text for a message.
+func clip(text string, most int) string {
+	if len(text) <= most {
+		return text
 	}
-	return outline, nil
-}
-
-// outlineJSON reads the names of the top-level members, and with that checks
-// the whole text: syntax, duplicate names, depth.
-func outlineJSON(data []byte, outline *shape) error {
-	outline.members = map[string]bool{}
-	decoder := jsontext.NewDecoder(bytes.NewReader(data))
-	depth := 1
-	if outline.json == '[' {
-		depth = 2 // of the first element
-	}
-	for elements := 0; ; {
-		token, err := decoder.ReadToken()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if decoder.StackDepth() > maxDepth {
-			return fmt.Errorf("nested deeper than %d levels", maxDepth)
-		}
-		if decoder.StackDepth() == depth && token.Kind() == '{' {
-			elements++
-		}
-		kind, n := decoder.StackIndex(decoder.StackDepth())
-		if elements <= 1 && decoder.StackDepth() == depth && kind == '{' && n%2 == 1 && token.Kind() == '"' {
-			outline.members[token.String()] = true
-			if token.String() == "kind" && decoder.PeekKind() == '"' {
-				value, err := decoder.ReadToken()
-				if err != nil {
-					return err
-				}
-				outline.kind = value.String()
-			}
-		}
-	}
+	return strings.ToValidUTF8(text[:most], "") + "…"
 }

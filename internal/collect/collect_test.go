@@ -35,9 +35,14 @@ const (
 	goCover = "mode: set\na.go:1.1,2.2 3 1\na.go:1.1,2.2 3 0\na.go:4.1,5.2 1 0\n"
 )
 
+// source is a text as a file.
+func source(name, text string) Source {
+	return Source{Name: name, SHA256: digest([]byte(text)), Size: int64(len(text)), ReaderAt: strings.NewReader(text)}
+}
+
 func read(t testing.TB, kind Kind, text string) Report {
 	t.Helper()
-	r, err := Read(kind, "file", strings.NewReader(text))
+	r, err := Read(kind, source("file", text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +50,7 @@ func read(t testing.TB, kind Kind, text string) Report {
 }
 
 func TestFormats(t *testing.T) {
-	if r := read(t, SBOM, cycloneDX); r.Components != 3 || r.Subject != "app@2" || r.SpecVersion != "1.5" {
+	if r := read(t, SBOM, cycloneDX); len(r.Components) != 3 || r.Subject != "app@2" || r.Version != "1.5" {
 		t.Errorf("CycloneDX: %+v", r)
 	}
 	if r := read(t, Scan, trivy); CountFindings(r) != (SeverityCounts{Critical: 2, Medium: 1, Unknown: 1}) || r.Tool != "trivy 0.60.0" {
@@ -102,7 +107,7 @@ func TestHostileFiles(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"nothing": {"", "is empty"}, "white space": {" \n ", "white space"}, "null": {"null", "is not a"}, "array": {"[]", "is not a"}, "binary": {"\x00\x01\xff\xfe", "is not text"},
 		"truncated": {cycloneDX[:len(cycloneDX)-3], "ends too early"}, "entity bomb": {bomb, "declares an entity"}, "external entity": {external, "declares an entity"},
-		"half of UTF-16": {utf16, ""}, "10 MB of [": {strings.Repeat("[", 10<<20), "deep"}, "10 MB of <a>": {strings.Repeat("<a>", 3<<20), "deep"},
+		"half of UTF-16": {utf16, ""}, "10 MB of [": {strings.Repeat("[", 10<<20), "depth"}, "10 MB of <a>": {strings.Repeat("<a>", 3<<20), "deep"},
 		"duplicate names": {`{"matches":[{"vulnerability":{"id":"CVE-1","severity":"High"}}],"matches":[]}`, "duplicate"}, "nothing scanned": {`{"SchemaVersion":2,"ArtifactName":"x","Results":null}`, "looked at nothing"},
 		"half a scan": {`{"matches":null}`, "did not finish"}, "no tests": {`<testsuites/>`, "no test cases"}, "no lines": {`<coverage><packages/></coverage>`, "no lines"}, "mode only": {"mode: set\n", "no statements"},
 		"bad block": {"mode: set\nx\n", "line 2"}, "huge number": {"mode: set\na.go:1.1,2.2 99999999999999999999 1\n", "line 2"}, "other version": {`{"bomFormat":"CycloneDX","specVersion":"9.9"}`, "9.9"}, "not it": {`{"hello":1}`, "is not a"},
@@ -112,7 +117,7 @@ func TestHostileFiles(t *testing.T) {
 			runtime.ReadMemStats(&before)
 			begin := time.Now()
 			for _, kind := range []Kind{SBOM, Scan, Tests, Coverage} {
-				_, err := Read(kind, "evil.bin", strings.NewReader(c.text))
+				_, err := Read(kind, source("evil.bin", c.text))
 				failed, ok := errors.AsType[*ReadError](err)
 				if !ok || failed.File != "evil.bin" || failed.Reason == "" {
 					t.Errorf("%s: %v", kind, err)
@@ -126,7 +131,7 @@ func TestHostileFiles(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Read(Tests, "coverage.xml", strings.NewReader(cobertura)); err == nil || !strings.Contains(err.Error(), "is a coverage report (Cobertura XML), not a test report") {
+	if _, err := Read(Tests, source("coverage.xml", cobertura)); err == nil || !strings.Contains(err.Error(), "is a coverage report (Cobertura XML), not a test report") {
 		t.Errorf("a report of another kind: %v", err)
 	}
 }
@@ -136,13 +141,13 @@ func TestDocuments(t *testing.T) {
 		"strategy: go back\nvalidated: true\nsteps: [1, two]\n": `{"steps":[1,"two"],"strategy":"go back","validated":true}`,
 		`{"b":1,"a":2}`: `{"a":2,"b":1}`,
 	} {
-		got, err := Document("plan", strings.NewReader(text))
+		got, err := Document(source("plan", text))
 		if err != nil || string(got) != want {
 			t.Errorf("%q: %s %v", text, got, err)
 		}
 	}
 	for _, text := range []string{"", "a: 1\na: 2\n", "- 1\n", "just text", "a: 1\n---\nb: 2\n", `{"a":1,"a":2}`, "a: [1", "a: .nan\n", "&a [*a]", strings.Repeat("x", evidence.MaxBytes+1)} {
-		if got, err := Document("plan.yaml", strings.NewReader(text)); err == nil || !strings.HasPrefix(err.Error(), "plan.yaml:") {
+		if got, err := Document(source("plan.yaml", text)); err == nil || !strings.HasPrefix(err.Error(), "plan.yaml:") {
 			t.Errorf("%.30q: %s %v", text, got, err)
 		}
 	}
@@ -163,14 +168,14 @@ func fuzzKind(f *testing.F, kind Kind, seeds ...string) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		r, err := Read(kind, "f", bytes.NewReader(data))
+		r, err := Read(kind, source("f", string(data)))
 		if err != nil {
 			if _, ok := errors.AsType[*ReadError](err); !ok {
 				t.Fatalf("an error of type %T", err)
 			}
 			return
 		}
-		if r.Kind != kind || r.Total != r.Passed+r.Failed+r.Skipped || (kind == Tests && r.Total == 0) || (kind == Coverage && len(r.Lines) == 0) {
+		if r.Kind != kind || r.Total != r.Passed+r.Failed+r.Skipped || (kind == Tests && r.Total == 0) || (kind == Coverage && len(r.Lines)+r.Coverable == 0) {
 			t.Fatalf("%+v", r)
 		}
 	})
@@ -184,7 +189,7 @@ func FuzzCoverage(f *testing.F) { fuzzKind(f, Coverage, cobertura, goCover) }
 func FuzzDocument(f *testing.F) {
 	f.Add([]byte("a: 1"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if got, err := Document("f", bytes.NewReader(data)); err == nil && evidence.CheckJSON(got) != nil {
+		if got, err := Document(source("f", string(data))); err == nil && evidence.CheckJSON(got) != nil {
 			t.Fatalf("%q became %q", data, got)
 		}
 	})

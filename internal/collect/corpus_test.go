@@ -89,7 +89,11 @@ func checkFile(t *testing.T, dir, path string, kind Kind, facts string) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	report, err := Read(kind, filepath.Base(path), file)
+	info, err := file.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := Read(kind, Source{Name: filepath.Base(path), Size: info.Size(), ReaderAt: file})
 	if want, refused := refusedFiles[filepath.Base(path)]; refused || strings.HasPrefix(facts, "parse=") {
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), filepath.Base(path)) {
 			t.Errorf("must be refused (%s): %v", want, err)
@@ -101,8 +105,8 @@ func checkFile(t *testing.T, dir, path string, kind Kind, facts string) {
 	}
 	switch kind {
 	case SBOM:
-		if report.Components != number(facts, "components_all_nested") || report.SpecVersion != fact(facts, "specVersion") {
-			t.Errorf("%d components of %s: %s", report.Components, report.SpecVersion, facts)
+		if len(report.Components) != number(facts, "components_all_nested") || report.Version != fact(facts, "specVersion") {
+			t.Errorf("%d components of %s: %s", len(report.Components), report.Version, facts)
 		}
 	case Scan:
 		checkScan(t, report, facts)
@@ -128,8 +132,8 @@ func checkFile(t *testing.T, dir, path string, kind Kind, facts string) {
 // severities agree when none stands twice.
 func checkScan(t *testing.T, report Report, facts string) {
 	vulnerabilities := 0
-	for key := range report.Findings {
-		if !strings.HasPrefix(key.Package, "misconfiguration:") && !strings.HasPrefix(key.Package, "secret:") {
+	for key, f := range report.Findings {
+		if f.SetAside == "" && !strings.HasPrefix(key.Package, "misconfiguration:") && !strings.HasPrefix(key.Package, "secret:") {
 			vulnerabilities++
 		}
 	}

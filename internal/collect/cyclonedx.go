@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -16,50 +15,51 @@ func isCycloneDX(s shape) bool {
 	return s.json == '{' && (s.members["bomFormat"] || (s.members["specVersion"] && s.members["components"]))
 }
 
-type cycloneComponent struct {
-	Name       string             `json:"name"`
-	Version    string             `json:"version"`
-	Components []cycloneComponent `json:"components"`
-}
-
-func (c cycloneComponent) count() int {
-	n := 1
-	for _, inner := range c.Components {
-		n += inner.count()
-	}
-	return n
-}
-
 // readCycloneDX counts components, nested ones included; the subject of the
 // document (metadata.component) is not one of them.
-func readCycloneDX(data []byte, into *Report) error {
-	var bom struct {
-		BOMFormat   string             `json:"bomFormat"`
-		SpecVersion string             `json:"specVersion"`
-		Components  []cycloneComponent `json:"components"`
-		Metadata    struct {
-			Component *cycloneComponent `json:"component"`
-			Tools     jsontext.Value    `json:"tools"`
-		} `json:"metadata"`
+func readCycloneDX(f *file, into *Report) error {
+	var format string
+	var subject struct {
+		Component *struct {
+			Name    string `json:"name"`
+			Version string `json:"version"`
+		} `json:"component"`
 	}
-	if err := json.Unmarshal(data, &bom); err != nil {
+	err := f.object(members{
+		"bomFormat":   value(&format),
+		"specVersion": value(&into.Version),
+		"metadata":    value(&subject),
+		"components":  into.cycloneComponents,
+	})
+	if err != nil {
 		return err
 	}
-	if bom.BOMFormat != "CycloneDX" {
-		return &ReadError{Place: "bomFormat", Reason: fmt.Sprintf("is %q, not CycloneDX", bom.BOMFormat)}
+	if format != "CycloneDX" {
+		return &ReadError{Place: "bomFormat", Reason: fmt.Sprintf("is %q, not CycloneDX", clip(format, 40))}
 	}
-	if !slices.Contains(cycloneDXVersions, bom.SpecVersion) {
-		return &ReadError{Place: "specVersion", Reason: fmt.Sprintf("%q is not read; 1.2 to 1.7 are", bom.SpecVersion)}
+	if !slices.Contains(cycloneDXVersions, into.Version) {
+		return &ReadError{Place: "specVersion", Reason: fmt.Sprintf("%q is not read; 1.2 to 1.7 are", clip(into.Version, 40))}
 	}
-	into.SpecVersion = bom.SpecVersion
-	for _, c := range bom.Components {
-		into.Components += c.count()
-	}
-	if c := bom.Metadata.Component; c != nil {
+	if c := subject.Component; c != nil {
 		into.Subject = c.Name
 		if c.Version != "" {
 			into.Subject += "@" + c.Version
 		}
 	}
 	return nil
+}
+
+func (r *Report) cycloneComponents(d *jsontext.Decoder) error {
+	return elements(d, func(d *jsontext.Decoder) error {
+		at := len(r.Components)
+		if err := r.component(Component{}); err != nil {
+			return err
+		}
+		var c Component
+		err := members{
+			"name": value(&c.Name), "version": value(&c.Version), "purl": value(&c.PURL), "components": r.cycloneComponents,
+		}.read(d)
+		r.Components[at] = c
+		return err
+	})
 }

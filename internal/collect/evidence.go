@@ -125,7 +125,7 @@ func (s Sources) artifacts(sections map[string]any) error {
 			break
 		}
 		of := s.SBOMs[min(i, len(s.SBOMs)-1)]
-		artifacts[i].SBOM = &sbom{of.Components, of.Format, of.SHA256, of.SpecVersion, of.Subject}
+		artifacts[i].SBOM = &sbom{len(of.Components), of.Format, of.SHA256, of.Version, of.Subject}
 	}
 	sections["artifacts"] = artifacts
 	return nil
@@ -152,18 +152,24 @@ func (s Sources) testResults() map[string]any {
 }
 
 // CoverageOf is what several reports cover together: a line that any of them
-// ran is covered, and counts once.
+// ran is covered, and counts once. What a report tells by totals only is added:
+// nobody can say which of its lines others ran too.
 func CoverageOf(reports ...Report) (covered, all int) {
-	merged := Report{Lines: map[LineKey]Line{}}
+	merged := Lines{}
 	for _, r := range reports {
-		for key, line := range r.Lines {
-			merged.line(key.File, key.Place, line.Weight, line.Hit)
+		covered, all = covered+r.Covered, all+r.Coverable
+		for file, places := range r.Lines {
+			for at, line := range places {
+				merged.add(file, at, line)
+			}
 		}
 	}
-	for _, line := range merged.Lines {
-		all += line.Weight
-		if line.Hit {
-			covered += line.Weight
+	for _, places := range merged {
+		for _, line := range places {
+			all += int(line.Weight)
+			if line.Hit {
+				covered += int(line.Weight)
+			}
 		}
 	}
 	return covered, all
@@ -185,22 +191,29 @@ func Percent(covered, all int) jsontext.Value {
 type SeverityCounts struct{ Critical, High, Medium, Low, Negligible, Unknown int }
 
 // CountFindings counts the union of the findings by vulnerability and package,
-// each at its highest severity.
+// each at its highest severity. Findings that are set aside do not count.
 func CountFindings(reports ...Report) SeverityCounts {
-	var merged Report
-	for _, r := range reports {
-		for key, severity := range r.Findings {
-			merged.add(key.ID, key.Package, severity)
-		}
-	}
 	var c SeverityCounts
 	counters := map[Severity]*int{
 		Critical: &c.Critical, High: &c.High, Medium: &c.Medium, Low: &c.Low, Negligible: &c.Negligible, Unknown: &c.Unknown,
 	}
-	for _, severity := range merged.Findings {
-		*counters[severity]++
+	for _, f := range union(reports) {
+		if f.SetAside == "" {
+			*counters[f.Severity]++
+		}
 	}
 	return c
+}
+
+// union is what several reports find together.
+func union(reports []Report) map[FindingKey]Finding {
+	all := map[FindingKey]Finding{}
+	for _, r := range reports {
+		for key, f := range r.Findings {
+			merge(all, key, f)
+		}
+	}
+	return all
 }
 
 // scanResults counts findings of unknown severity as high ones: unknown never
@@ -224,15 +237,16 @@ func (s Sources) scanResults() map[string]any {
 }
 
 // Document reads a plan, YAML or JSON, as an object.
-func Document(name string, r io.Reader) (jsontext.Value, error) {
-	raw, err := io.ReadAll(io.LimitReader(r, evidence.MaxBytes+1))
-	if err != nil {
-		return nil, &ReadError{name, "", err.Error()}
-	}
-	if len(raw) > evidence.MaxBytes {
+func Document(source Source) (jsontext.Value, error) {
+	name := source.Name
+	if source.Size > evidence.MaxBytes {
 		return nil, &ReadError{name, "", fmt.Sprintf("larger than %d bytes", evidence.MaxBytes)}
 	}
-	data, err := text(raw)
+	f, err := open(source)
+	if err != nil {
+		return nil, located(f, err)
+	}
+	data, err := io.ReadAll(f.text())
 	if err != nil {
 		return nil, &ReadError{name, "", err.Error()}
 	}
@@ -243,7 +257,8 @@ func Document(name string, r io.Reader) (jsontext.Value, error) {
 	}
 	canonical, err := evidence.Canonical(data)
 	if syntax, ok := errors.AsType[*evidence.SyntaxError](err); ok {
-		return nil, &ReadError{name, fmt.Sprintf("line %d (%s)", lineAt(data, syntax.Offset), syntax.Pointer), syntax.Reason}
+		line := 1 + bytes.Count(data[:min(syntax.Offset, int64(len(data)))], []byte("\n"))
+		return nil, &ReadError{name, fmt.Sprintf("line %d (%s)", line, syntax.Pointer), syntax.Reason}
 	}
 	if jsontext.Value(canonical).Kind() != '{' {
 		return nil, &ReadError{name, "", "must be an object: name: value"}

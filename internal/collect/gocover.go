@@ -1,8 +1,6 @@
 package collect
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"regexp"
@@ -10,38 +8,36 @@ import (
 	"strings"
 )
 
-func isGoCover(s shape) bool { return strings.HasPrefix(s.head, "mode: ") }
+func isGoCover(s shape) bool { return strings.HasPrefix(s.head(), "mode: ") }
 
-var goBlock = regexp.MustCompile(`^(.+):([0-9]+\.[0-9]+,[0-9]+\.[0-9]+) ([0-9]{1,9}) ([0-9]+)$`)
+var goBlock = regexp.MustCompile(`^(.+):([0-9]{1,9})\.([0-9]{1,9}),([0-9]{1,9})\.([0-9]{1,9}) ([0-9]{1,9}) ([0-9]+)$`)
 
 // readGoCover counts statements. A block that stands several times (several
 // test binaries) counts once, and is covered if any of them ran it.
-func readGoCover(data []byte, into *Report) error {
-	into.Tool, into.Lines = "go", map[LineKey]Line{}
-	lines := bufio.NewScanner(bytes.NewReader(data))
-	lines.Buffer(nil, 1<<20)
+func readGoCover(f *file, into *Report) error {
+	into.Tool = "go"
 	statements := 0
-	for n := 1; lines.Scan(); n++ {
-		text := strings.TrimSuffix(lines.Text(), "\r")
-		if text == "" || strings.HasPrefix(text, "mode: ") {
-			continue
+	err := f.lines(func(n int, line string) error {
+		if line == "" || strings.HasPrefix(line, "mode: ") {
+			return nil
 		}
-		block := goBlock.FindStringSubmatch(text)
+		block := goBlock.FindStringSubmatch(line)
 		if block == nil {
-			return &ReadError{Place: fmt.Sprintf("line %d", n), Reason: "is not a block (file:line.column,line.column statements count)"}
+			return onLine(n, "is not a block (file:line.column,line.column statements count)")
 		}
-		weight, err := strconv.Atoi(block[3])
-		if err != nil {
-			return &ReadError{Place: fmt.Sprintf("line %d", n), Reason: "the number of statements cannot be read"}
+		var numbers [5]uint32 // of at most nine digits each: see goBlock
+		for i := range numbers {
+			number, err := strconv.ParseUint(block[i+2], 10, 32)
+			if err != nil {
+				return onLine(n, fmt.Sprintf("the number %s cannot be read", block[i+2]))
+			}
+			numbers[i] = uint32(number)
 		}
-		into.line(block[1], block[2], weight, strings.Trim(block[4], "0") != "")
-		statements += weight
+		statements += int(numbers[4])
+		return into.line(block[1], Place{numbers[0], numbers[1], numbers[2], numbers[3]}, numbers[4], strings.Trim(block[7], "0") != "")
+	})
+	if err == nil && statements == 0 {
+		err = errors.New("holds no statements: nothing was measured, which is not full coverage")
 	}
-	if err := lines.Err(); err != nil {
-		return err
-	}
-	if statements == 0 {
-		return errors.New("holds no statements: nothing was measured, which is not full coverage")
-	}
-	return nil
+	return err
 }

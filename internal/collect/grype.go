@@ -3,42 +3,51 @@ package collect
 import (
 	"errors"
 
-	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 func isGrype(s shape) bool { return s.json == '{' && s.members["matches"] }
 
-// readGrype takes the matches; ignoredMatches were suppressed by the user's own
-// rules and do not count.
-func readGrype(data []byte, into *Report) error {
-	var report struct {
-		Matches *[]struct {
-			Vulnerability struct {
-				ID       string `json:"id"`
-				Severity string `json:"severity"`
-			} `json:"vulnerability"`
-			Artifact struct {
-				Name    string `json:"name"`
-				Version string `json:"version"`
-			} `json:"artifact"`
-		} `json:"matches"`
-		Descriptor struct {
-			Name    string `json:"name"`
-			Version string `json:"version"`
-		} `json:"descriptor"`
+type grypeMatch struct {
+	Vulnerability struct {
+		ID       string `json:"id"`
+		Severity string `json:"severity"`
+	} `json:"vulnerability"`
+	Artifact struct {
+		Name    string `json:"name"`
+		Version string `json:"version"`
+		PURL    string `json:"purl"`
+	} `json:"artifact"`
+}
+
+// readGrype takes the matches; ignoredMatches were set aside by the user's own
+// rules: they are listed and do not count.
+func readGrype(f *file, into *Report) error {
+	finished := false
+	matches := func(setAside string) func(*jsontext.Decoder) error {
+		return func(d *jsontext.Decoder) error {
+			if d.PeekKind() == '[' && setAside == "" {
+				finished = true
+			}
+			return each(d, func(m grypeMatch) error {
+				return into.find(FindingKey{m.Vulnerability.ID, m.Artifact.Name + "@" + m.Artifact.Version},
+					Finding{severityOf(m.Vulnerability.Severity), m.Artifact.PURL, setAside})
+			})
+		}
 	}
-	if err := json.Unmarshal(data, &report); err != nil {
+	var descriptor struct {
+		Version string `json:"version"`
+	}
+	err := f.object(members{"matches": matches(""), "ignoredMatches": matches("ignored by a rule of the scanner"), "descriptor": value(&descriptor)})
+	if err != nil {
 		return err
 	}
-	if report.Matches == nil {
+	if !finished {
 		return errors.New("matches is null: the scan did not finish")
 	}
 	into.Tool, into.Targets = "grype", 1
-	if report.Descriptor.Version != "" {
-		into.Tool += " " + report.Descriptor.Version
-	}
-	for _, m := range *report.Matches {
-		into.add(m.Vulnerability.ID, m.Artifact.Name+"@"+m.Artifact.Version, severityOf(m.Vulnerability.Severity))
+	if descriptor.Version != "" {
+		into.Tool += " " + descriptor.Version
 	}
 	return nil
 }

@@ -11,9 +11,9 @@ func isJUnit(s shape) bool { return s.root == "testsuites" || s.root == "testsui
 // repeat each other and differ from the cases both ways. An error of a suite
 // itself is a failure that no case shows. A flaky case passed; reruns of a case
 // that failed are one failure; a disabled one did not run.
-func readJUnit(data []byte, into *Report) error {
+func readJUnit(f *file, into *Report) error {
 	var failed, skipped bool
-	err := eachElement(data, func(path []string, e xml.StartElement) {
+	enter := func(path []string, e xml.StartElement) error {
 		parent := ""
 		if len(path) > 1 {
 			parent = path[len(path)-2]
@@ -28,27 +28,53 @@ func readJUnit(data []byte, into *Report) error {
 		case parent == "testcase" && name == "skipped":
 			skipped = true
 		case parent == "testsuite" && (name == "failure" || name == "error"):
-			into.Total++
-			into.Failed++
+			into.test(failedTest)
 		}
-	}, func(path []string) {
-		if path[len(path)-1] != "testcase" {
-			return
-		}
-		into.Total++
+		return nil
+	}
+	leave := func(path []string) error {
 		switch {
+		case path[len(path)-1] != "testcase":
 		case failed:
-			into.Failed++
+			into.test(failedTest)
 		case skipped:
-			into.Skipped++
+			into.test(skippedTest)
 		default:
-			into.Passed++
+			into.test(passedTest)
 		}
-	})
-	if err != nil {
+		return nil
+	}
+	if err := f.walk(walker{enter: enter, leave: leave}); err != nil {
 		return err
 	}
-	if into.Total == 0 {
+	return into.anyTests()
+}
+
+// testResult is how one test ended.
+type testResult uint8
+
+const (
+	passedTest testResult = iota
+	failedTest
+	skippedTest
+)
+
+// test counts one test.
+func (r *Report) test(result testResult) {
+	r.Total++
+	switch result {
+	case passedTest:
+		r.Passed++
+	case failedTest:
+		r.Failed++
+	case skippedTest:
+		r.Skipped++
+	}
+}
+
+// anyTests refuses a report without tests.
+func (r *Report) anyTests() error {
+	if r.Total == 0 {
 		return errors.New("holds no test cases: no tests is not a pass")
 	}
 	return nil

@@ -1,11 +1,10 @@
 package collect
 
 import (
-	"bytes"
 	"errors"
 	"strconv"
 
-	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // isTrivy knows Trivy's four shapes: the report (version 2), the array of
@@ -15,7 +14,7 @@ func isTrivy(s shape) bool {
 		return s.members["Target"]
 	}
 	return s.json == '{' && (s.members["Results"] || (s.members["SchemaVersion"] && s.members["ArtifactName"]) ||
-		s.members["ClusterName"] || (s.kind == "VulnerabilityReport" && s.members["report"]))
+		s.members["ClusterName"] || (s.texts["kind"] == "VulnerabilityReport" && s.members["report"]))
 }
 
 type trivyResult struct {
@@ -25,6 +24,9 @@ type trivyResult struct {
 		Package   string `json:"PkgName"`
 		Installed string `json:"InstalledVersion"`
 		Severity  string `json:"Severity"`
+		PkgID     struct {
+			PURL string `json:"PURL"`
+		} `json:"PkgIdentifier"`
 	} `json:"Vulnerabilities"`
 	Misconfigurations []struct {
 		ID       string `json:"ID"`
@@ -45,58 +47,53 @@ type trivyResource struct {
 	Results   []trivyResult `json:"Results"`
 }
 
-type trivyReport struct {
-	Results           []trivyResult   `json:"Results"`
-	Resources         []trivyResource `json:"Resources"`
-	Vulnerabilities   []trivyResource `json:"Vulnerabilities"`
-	Misconfigurations []trivyResource `json:"Misconfigurations"`
-	Trivy             struct {
-		Version string `json:"Version"`
-	} `json:"Trivy"`
-	Report *struct {
-		Scanner struct {
-			Version string `json:"version"`
-		} `json:"scanner"`
-		Vulnerabilities []struct {
-			ID        string `json:"vulnerabilityID"`
-			Package   string `json:"resource"`
-			Installed string `json:"installedVersion"`
-			Severity  string `json:"severity"`
-		} `json:"vulnerabilities"`
-	} `json:"report"`
+// trivyOperated is what the operator keeps in a resource of the cluster.
+type trivyOperated struct {
+	Vulnerabilities []struct {
+		ID        string `json:"vulnerabilityID"`
+		Package   string `json:"resource"`
+		Installed string `json:"installedVersion"`
+		Severity  string `json:"severity"`
+	} `json:"vulnerabilities"`
 }
 
 // readTrivy takes vulnerabilities, failed misconfigurations and secrets: a
 // critical secret counts like a critical vulnerability.
-func readTrivy(data []byte, into *Report) error {
-	var report trivyReport
-	var err error
-	if bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("[")) {
-		err = json.Unmarshal(data, &report.Results)
-	} else {
-		err = json.Unmarshal(data, &report)
+func readTrivy(f *file, into *Report) error {
+	results := func(d *jsontext.Decoder) error {
+		return each(d, func(r trivyResult) error { return into.addTrivy("", r) })
 	}
+	resources := func(d *jsontext.Decoder) error {
+		return each(d, func(r trivyResource) error {
+			for _, result := range r.Results {
+				if err := into.addTrivy(r.Namespace+"/"+r.Kind+"/"+r.Name, result); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	into.Tool = "trivy"
+	var trivy struct {
+		Version string `json:"Version"`
+	}
+	var operated *trivyOperated
+	err := f.objectOr(results, members{
+		"Results": results, "Resources": resources, "Vulnerabilities": resources, "Misconfigurations": resources,
+		"Trivy": value(&trivy), "report": value(&operated),
+	})
 	if err != nil {
 		return err
 	}
-	into.Tool = "trivy"
-	if report.Trivy.Version != "" {
-		into.Tool += " " + report.Trivy.Version
+	if trivy.Version != "" {
+		into.Tool += " " + trivy.Version
 	}
-	for _, result := range report.Results {
-		into.addTrivy("", result)
-	}
-	for _, group := range [][]trivyResource{report.Resources, report.Vulnerabilities, report.Misconfigurations} {
-		for _, resource := range group {
-			for _, result := range resource.Results {
-				into.addTrivy(resource.Namespace+"/"+resource.Kind+"/"+resource.Name, result)
-			}
-		}
-	}
-	if operator := report.Report; operator != nil {
+	if operated != nil {
 		into.Targets++
-		for _, v := range operator.Vulnerabilities {
-			into.add(v.ID, v.Package+"@"+v.Installed, severityOf(v.Severity))
+		for _, v := range operated.Vulnerabilities {
+			if err := into.add(v.ID, v.Package+"@"+v.Installed, severityOf(v.Severity)); err != nil {
+				return err
+			}
 		}
 	}
 	if into.Targets == 0 {
@@ -105,17 +102,25 @@ func readTrivy(data []byte, into *Report) error {
 	return nil
 }
 
-func (r *Report) addTrivy(where string, result trivyResult) {
+func (r *Report) addTrivy(where string, result trivyResult) error {
 	r.Targets++
 	for _, v := range result.Vulnerabilities {
-		r.add(v.ID, v.Package+"@"+v.Installed, severityOf(v.Severity))
+		if err := r.find(FindingKey{v.ID, v.Package + "@" + v.Installed}, Finding{Severity: severityOf(v.Severity), PURL: v.PkgID.PURL}); err != nil {
+			return err
+		}
 	}
 	for _, m := range result.Misconfigurations {
-		if m.Status != "PASS" && m.Status != "EXCEPTION" {
-			r.add(m.ID, "misconfiguration:"+where+":"+result.Target, severityOf(m.Severity))
+		if m.Status == "PASS" || m.Status == "EXCEPTION" {
+			continue
+		}
+		if err := r.add(m.ID, "misconfiguration:"+where+":"+result.Target, severityOf(m.Severity)); err != nil {
+			return err
 		}
 	}
 	for _, s := range result.Secrets {
-		r.add(s.Rule, "secret:"+where+":"+result.Target+":"+strconv.Itoa(s.Line), severityOf(s.Severity))
+		if err := r.add(s.Rule, "secret:"+where+":"+result.Target+":"+strconv.Itoa(s.Line), severityOf(s.Severity)); err != nil {
+			return err
+		}
 	}
+	return nil
 }

@@ -13,28 +13,41 @@ import (
 
 // xmlDecoder reads XML token by token. It resolves no external entity and no
 // document type; declaring an entity is refused, for nobody needs one here.
-func xmlDecoder(data []byte) *xml.Decoder {
-	decoder := xml.NewDecoder(bytes.NewReader(data))
+func xmlDecoder(text io.Reader) *xml.Decoder {
+	decoder := xml.NewDecoder(text)
 	decoder.CharsetReader = func(label string, input io.Reader) (io.Reader, error) {
 		if strings.HasPrefix(strings.ToLower(label), "utf-16") {
 			return input, nil // turned into UTF-8 already
 		}
 		encoding, err := ianaindex.IANA.Encoding(label)
 		if err != nil || encoding == nil {
-			return nil, fmt.Errorf("encoding %q is not known", label)
+			return nil, fmt.Errorf("encoding %q is not known", clip(label, 40))
 		}
 		return encoding.NewDecoder().Reader(input), nil
 	}
 	return decoder
 }
 
-// eachElement walks the elements of a document. path holds the names from the
-// root to the element; leave is called when an element ends.
-func eachElement(data []byte, enter func(path []string, start xml.StartElement), leave func(path []string)) error {
-	decoder := xmlDecoder(data)
+// walker is called for what an XML document holds. path holds the local names
+// from the root to the element; it is good only during the call. Any of the
+// three may be nil.
+type walker struct {
+	enter func(path []string, start xml.StartElement) error
+	text  func(path []string, text string) error // in pieces, where other elements or comments stand between
+	leave func(path []string) error              // when an element ends
+}
+
+// walk walks the elements of the file.
+func (f *file) walk(w walker) error { return w.walk(f.text()) }
+
+func (w walker) walk(text io.Reader) error {
+	limited := &pacedReader{Reader: text}
+	decoder := xmlDecoder(limited)
+	var passed int64 // where the last token ended
+	limited.passed = func() int64 { return passed }
 	var path []string
 	elements := 0
-	for {
+	for ; ; passed = limited.read {
 		token, err := decoder.Token()
 		if errors.Is(err, io.EOF) {
 			if elements == 0 {
@@ -49,19 +62,28 @@ func eachElement(data []byte, enter func(path []string, start xml.StartElement),
 		case xml.Directive:
 			if bytes.Contains(t, []byte("ENTITY")) {
 				line, _ := decoder.InputPos()
-				return &ReadError{Place: fmt.Sprintf("line %d", line), Reason: "declares an entity, which is refused"}
+				return onLine(line, "declares an entity, which is refused")
 			}
 		case xml.StartElement:
 			elements++
 			if path = append(path, t.Name.Local); len(path) > maxDepth {
 				return fmt.Errorf("nested deeper than %d levels", maxDepth)
 			}
-			enter(path, t)
+			if w.enter != nil {
+				err = w.enter(path, t)
+			}
+		case xml.CharData:
+			if w.text != nil && len(path) > 0 {
+				err = w.text(path, string(t))
+			}
 		case xml.EndElement:
-			if leave != nil {
-				leave(path)
+			if w.leave != nil {
+				err = w.leave(path)
 			}
 			path = path[:len(path)-1]
+		}
+		if err != nil {
+			return err
 		}
 	}
 }
@@ -82,16 +104,17 @@ func xmlPlace(err error) (reason string, line int) {
 	return "", 0
 }
 
-// outlineXML reads the root and the names directly under it, and with that
-// checks the whole text.
-func outlineXML(data []byte, outline *shape) error {
-	outline.inside = map[string]bool{}
-	return eachElement(data, func(path []string, _ xml.StartElement) {
+// outlineXML reads the root and the names directly under it.
+func (s *shape) outlineXML(text io.Reader) error {
+	return walker{enter: func(path []string, start xml.StartElement) error {
 		switch len(path) {
 		case 1:
-			outline.root = path[0]
+			s.root, s.space = path[0], start.Name.Space
 		case 2:
-			outline.inside[path[1]] = true
+			if len(s.inside) < 1000 {
+				s.inside[path[1]] = true
+			}
 		}
-	}, nil)
+		return nil
+	}}.walk(text)
 }

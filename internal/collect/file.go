@@ -1,0 +1,305 @@
+package collect
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"golang.org/x/text/encoding/unicode"
+)
+
+// file is one file that is being read: from its beginning as often as its
+// format needs, and never whole.
+type file struct {
+	Source
+	size  int64 // of what is read
+	skip  int64 // bytes of a byte order mark
+	utf16 bool
+}
+
+func open(source Source) (*file, error) {
+	f := &file{Source: source, size: source.Size}
+	if f.size > MaxReport {
+		return f, fmt.Errorf("is larger than %d bytes", MaxReport)
+	}
+	var head [3]byte
+	n, err := source.ReadAt(head[:min(f.size, 3)], 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return f, err
+	}
+	switch {
+	case n == 0:
+		return f, errors.New("is empty: the tool that should have written it did not")
+	case bytes.HasPrefix(head[:n], []byte{0xef, 0xbb, 0xbf}):
+		f.skip = 3
+	case bytes.HasPrefix(head[:n], []byte{0xff, 0xfe}), bytes.HasPrefix(head[:n], []byte{0xfe, 0xff}):
+		f.utf16 = true
+	}
+	return f, nil
+}
+
+// text is the file from its beginning, as UTF-8 without a byte order mark. The
+// order mark alone says that a file is UTF-16.
+func (f *file) text() io.Reader { return f.upTo(f.size) }
+
+// upTo is the text of the first n bytes.
+func (f *file) upTo(n int64) io.Reader {
+	raw := io.NewSectionReader(f, f.skip, min(n, f.size)-f.skip)
+	if f.utf16 {
+		return unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewDecoder().Reader(raw)
+	}
+	return raw
+}
+
+// lines calls yield for each line of the text, without its end.
+func (f *file) lines(yield func(n int, line string) error) error {
+	lines := bufio.NewScanner(f.text())
+	lines.Buffer(nil, maxValue)
+	for n := 1; lines.Scan(); n++ {
+		if err := yield(n, string(bytes.TrimSuffix(lines.Bytes(), []byte("\r")))); err != nil {
+			return err
+		}
+	}
+	return lines.Err()
+}
+
+// onLine is an error at a line.
+func onLine(n int, reason string) error {
+	return &ReadError{Place: fmt.Sprintf("line %d", n), Reason: reason}
+}
+
+// lineAt is the line that a place in the text is on.
+func (f *file) lineAt(offset int64) int {
+	line, buffer := 1, make([]byte, 64<<10)
+	for text := io.LimitReader(f.text(), offset); ; {
+		n, err := text.Read(buffer)
+		line += bytes.Count(buffer[:n], []byte("\n"))
+		if err != nil {
+			return line
+		}
+	}
+}
+
+// decoder reads the text as JSON, strictly: duplicate names and invalid UTF-8
+// are refused. A value that is read whole may have maxValue bytes.
+func (f *file) decoder() *jsontext.Decoder { return jsonDecoder(f.text()) }
+
+func jsonDecoder(text io.Reader) *jsontext.Decoder {
+	limited := &pacedReader{Reader: text}
+	decoder := jsontext.NewDecoder(limited)
+	limited.passed = decoder.InputOffset
+	return decoder
+}
+
+// pacedReader refuses to read far ahead of what its reader has taken in: what
+// lies between is in memory.
+type pacedReader struct {
+	io.Reader
+	passed func() int64
+	read   int64
+}
+
+var errValueTooLarge = fmt.Errorf("a single value is larger than %d bytes", maxValue)
+
+func (r *pacedReader) Read(b []byte) (int, error) {
+	if r.read-r.passed() > maxValue {
+		return 0, errValueTooLarge
+	}
+	n, err := r.Reader.Read(b)
+	r.read += int64(n)
+	return n, err
+}
+
+// members is what to do with the members of a JSON object: the function for a
+// name reads exactly one value. Other members are checked and passed over.
+type members map[string]func(*jsontext.Decoder) error
+
+// object reads the file as one JSON object.
+func (f *file) object(m members) error { return f.one(m.read) }
+
+// objectOr reads the file as one JSON object, or as one array.
+func (f *file) objectOr(array func(*jsontext.Decoder) error, m members) error {
+	return f.one(func(d *jsontext.Decoder) error {
+		if d.PeekKind() == '[' {
+			return array(d)
+		}
+		return m.read(d)
+	})
+}
+
+// one reads the file as one JSON value, which read reads.
+func (f *file) one(read func(*jsontext.Decoder) error) error {
+	decoder := f.decoder()
+	if err := read(decoder); err != nil {
+		return err
+	}
+	if _, err := decoder.ReadToken(); !errors.Is(err, io.EOF) {
+		return errors.Join(errors.New("something follows the end"), err)
+	}
+	return nil
+}
+
+// read reads an object; null is one without members.
+func (m members) read(d *jsontext.Decoder) error {
+	if none, err := enter(d, '{'); none || err != nil {
+		return err
+	}
+	for d.PeekKind() != '}' {
+		name, err := d.ReadToken()
+		if err != nil {
+			return err
+		}
+		read, ok := m[name.String()]
+		if !ok {
+			read = (*jsontext.Decoder).SkipValue
+		}
+		if err := read(d); err != nil {
+			return err
+		}
+	}
+	_, err := d.ReadToken()
+	return err
+}
+
+// elements reads an array: read reads exactly one element. null is one without
+// elements.
+func elements(d *jsontext.Decoder, read func(*jsontext.Decoder) error) error {
+	if none, err := enter(d, '['); none || err != nil {
+		return err
+	}
+	for d.PeekKind() != ']' {
+		if err := read(d); err != nil {
+			return err
+		}
+	}
+	_, err := d.ReadToken()
+	return err
+}
+
+// each reads an array of values of one type, one after the other.
+func each[T any](d *jsontext.Decoder, do func(T) error) error {
+	return elements(d, func(d *jsontext.Decoder) error {
+		var value T
+		if err := json.UnmarshalDecode(d, &value); err != nil {
+			return err
+		}
+		return do(value)
+	})
+}
+
+// value reads one value into a variable.
+func value[T any](to *T) func(*jsontext.Decoder) error {
+	return func(d *jsontext.Decoder) error { return json.UnmarshalDecode(d, to) }
+}
+
+func enter(d *jsontext.Decoder, want jsontext.Kind) (none bool, err error) {
+	switch kind := d.PeekKind(); kind {
+	case want, 0: // 0: ReadToken has the error
+	case 'n':
+		_, err := d.ReadToken()
+		return true, err
+	default:
+		return false, &ReadError{Place: clip(string(d.StackPointer()), 200), Reason: fmt.Sprintf("is a JSON %s where a JSON %s belongs", kind, want)}
+	}
+	_, err = d.ReadToken()
+	return false, err
+}
+
+// outlineBytes is how much of a file is looked at first to tell its format.
+const outlineBytes = 64 << 10
+
+// shape is the outline of a file: enough to tell formats apart.
+type shape struct {
+	json    byte              // '{', '[' or 0
+	members map[string]bool   // of the object, or of the array's first object
+	texts   map[string]string // those members that are short strings
+	root    string            // of XML
+	space   string            // the root's namespace
+	inside  map[string]bool   // XML elements directly under the root
+	lines   []string          // the first lines that are not empty, each cut at 1,000 bytes
+}
+
+// head is the first line.
+func (s shape) head() string {
+	if len(s.lines) == 0 {
+		return ""
+	}
+	return s.lines[0]
+}
+
+// outline looks at the first n bytes. It returns what it has seen together with
+// the error that ended it; reading checks the file, this only tells what it is.
+func (f *file) outline(n int64) (shape, error) {
+	var s shape
+	head, err := io.ReadAll(io.LimitReader(f.text(), outlineBytes))
+	if err != nil {
+		return s, err
+	}
+	for line := range bytes.Lines(head) {
+		if line = bytes.TrimSpace(line); len(line) > 0 && len(s.lines) < 100 {
+			s.lines = append(s.lines, string(line[:min(len(line), 1000)]))
+		}
+	}
+	trimmed := bytes.TrimLeft(head, " \t\r\n")
+	switch {
+	case len(trimmed) == 0 && f.size < outlineBytes:
+		return s, errors.New("holds nothing but white space")
+	case len(trimmed) == 0:
+		return s, errors.New("begins with too much white space")
+	case trimmed[0] == '{' || trimmed[0] == '[':
+		s.json = trimmed[0]
+		return s, s.outlineJSON(jsonDecoder(f.upTo(n)))
+	case trimmed[0] == '<':
+		s.inside = map[string]bool{}
+		return s, s.outlineXML(f.upTo(n))
+	case !utf8.Valid(head[:len(head)-min(len(head), utf8.UTFMax)]):
+		return s, errors.New("is not text")
+	}
+	return s, nil
+}
+
+// outlineJSON reads the names of the top-level members, of the first value only.
+func (s *shape) outlineJSON(d *jsontext.Decoder) error {
+	s.members, s.texts = map[string]bool{}, map[string]string{}
+	if s.json == '[' {
+		if _, err := d.ReadToken(); err != nil {
+			return err
+		}
+		if kind := d.PeekKind(); kind == ']' {
+			return nil
+		} else if kind != '{' {
+			return d.SkipValue()
+		}
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return err
+	}
+	const most = 1000 // members of an object that tells its format
+	for range most {
+		name, err := d.ReadToken()
+		if err != nil || name.Kind() != '"' {
+			return err
+		}
+		key := name.String()
+		s.members[key] = true
+		if d.PeekKind() != '"' {
+			if err := d.SkipValue(); err != nil {
+				return err
+			}
+			continue
+		}
+		text, err := d.ReadToken()
+		if err != nil {
+			return err
+		}
+		if value := text.String(); len(value) <= 200 {
+			s.texts[key] = value
+		}
+	}
+	return nil
+}
