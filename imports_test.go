@@ -5,7 +5,10 @@ package eucora_test
 import (
 	"encoding/json"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -73,6 +76,26 @@ func TestWalls(t *testing.T) {
 			}
 			if slices.Contains(rule.mayNot, imported) {
 				t.Errorf("%s imports %s: %s", name, imported, rule.why)
+			}
+		}
+	}
+}
+
+// TestPureRoomsHaveNoClock: time is handed in.
+func TestPureRoomsHaveNoClock(t *testing.T) {
+	clock := regexp.MustCompile(`\btime\.(Now|Since|Until|After|Tick|NewTimer|NewTicker|Sleep)\(`)
+	for _, room := range []string{"evidence", "ledger", "risk", "cab", "collect"} {
+		files, err := filepath.Glob(filepath.Join("internal", room, "*.go"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: no files (%v)", room, err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if found := clock.Find(text); found != nil && !strings.HasSuffix(file, "_test.go") {
+				t.Errorf("%s asks the clock (%s…): who, what and when are handed in", file, found)
 			}
 		}
 	}

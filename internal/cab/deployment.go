@@ -2,6 +2,7 @@ package cab
 
 import (
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -121,10 +122,12 @@ func (d Deployment) Report(call Call, kind EventType, standing Standing, detail 
 	return Change{Deployment: &d, Events: []Event{event}}, nil
 }
 
+// checkText bounds a text that people write, in characters. A text that is
+// wanted has more in it than white space.
 func checkText(field, text string, least, most int) error {
 	n := utf8.RuneCountInString(text)
 	switch {
-	case n < least:
+	case least > 0 && strings.TrimSpace(text) == "":
 		return invalid(field, "must not be empty")
 	case n > most:
 		return invalid(field, "has %d characters; at most %d are allowed", n, most)

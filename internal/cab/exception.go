@@ -187,9 +187,10 @@ func firstExpiry(exceptions []Exception) (time.Time, bool) {
 	return first, !first.IsZero()
 }
 
-// Approve accepts the risk. It moves the request on: CAB still decides.
-func (e Exception) Approve(call Call, r Request, rationale string) (Change, error) {
-	if err := e.mayDecide(call, r, rationale); err != nil {
+// Approve accepts the risk. It moves the request on: CAB still decides. votes
+// are those that the request has already.
+func (e Exception) Approve(call Call, r Request, votes []Vote, rationale string) (Change, error) {
+	if err := e.mayDecide(call, r, votes, rationale); err != nil {
 		return Change{}, err
 	}
 	if err := r.possible(ActExcept); err != nil {
@@ -205,8 +206,8 @@ func (e Exception) Approve(call Call, r Request, rationale string) (Change, erro
 
 // Reject refuses to accept the risk. The request stays where it is: another
 // exception may be asked for, or the request withdrawn.
-func (e Exception) Reject(call Call, r Request, rationale string) (Change, error) {
-	if err := e.mayDecide(call, r, rationale); err != nil {
+func (e Exception) Reject(call Call, r Request, votes []Vote, rationale string) (Change, error) {
+	if err := e.mayDecide(call, r, votes, rationale); err != nil {
 		return Change{}, err
 	}
 	e.decided(call, ExceptionDenied, rationale)
@@ -241,13 +242,18 @@ func (e Exception) Expire(call Call) (change Change, ok bool) {
 	return Change{Exceptions: []*Exception{&e}, Events: []Event{event}}, true
 }
 
-func (e Exception) mayDecide(call Call, r Request, rationale string) error {
+// mayDecide: whoever has voted on the request, under whatever role, is one of
+// those who decide it and so not the one who decides the exception.
+func (e Exception) mayDecide(call Call, r Request, votes []Vote, rationale string) error {
 	if err := Permit(call.Actor, DecideException); err != nil {
 		return err
 	}
 	involved := []string{e.Requester.ID, e.SubmitterID, r.SubmittedBy.ID, r.PackageOwner, r.IntentOwner}
 	if slices.Contains(involved, call.Actor.ID) {
 		return forbidden("SEPARATION_OF_DUTIES", "nobody decides on what they created, submitted or requested; another Security Reviewer must")
+	}
+	if slices.ContainsFunc(votes, func(v Vote) bool { return v.Voter.ID == call.Actor.ID }) {
+		return forbidden("SEPARATION_OF_DUTIES", "you have voted on %s; another Security Reviewer must decide its exception", r.Name)
 	}
 	if err := checkText("rationale", rationale, 1, MaxRationale); err != nil {
 		return err

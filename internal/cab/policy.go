@@ -200,24 +200,23 @@ func (p Policy) Evaluate(score evidence.Score, facts evidence.Facts) Gate {
 		if guard.fires(facts) {
 			gate.Guards = append(gate.Guards, guard.Name)
 			gate.Decision = stricter(gate.Decision, guard.AtLeast)
-			gate.Rationale += fmt.Sprintf("; guard %s: %s, at least %s", guard.Name, guard.Reason, guard.AtLeast)
+			reason := guard.Reason
+			if facts.Get(guard.Fact).State != evidence.Known {
+				reason = string(guard.Fact) + " is not known, which counts as the worst"
+			}
+			gate.Rationale += fmt.Sprintf("; guard %s: %s, at least %s", guard.Name, reason, guard.AtLeast)
 		}
 	}
 	return gate
 }
 
-// fires: what is there but cannot be read counts as the worst it could be.
-// A fact that is absent is completeness's business, not the guard's.
+// fires: what cannot be read counts as the worst it could be, and so does a
+// number that is absent. A flag that is absent is not set: nobody writes down
+// every flag that a deployment does not have.
 func (g PolicyGuard) fires(facts evidence.Facts) bool {
 	fact := facts.Get(g.Fact)
-	switch fact.State {
-	case evidence.Missing:
-		return false
-	case evidence.Invalid:
-		return true
-	}
 	if g.IsTrue {
-		return fact.True()
+		return fact.State == evidence.Invalid || fact.True()
 	}
 	return fact.Above(*g.Above)
 }

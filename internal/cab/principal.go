@@ -139,6 +139,27 @@ func (t Token) Live(p Principal, now time.Time) bool {
 	return t.RevokedAt.IsZero() && now.Before(t.ExpiresAt) && p.DisabledAt.IsZero() && slices.Contains(Roles(), p.Role)
 }
 
+// Caller is an account and the token it came with, as they are in the
+// transaction that decides.
+type Caller struct {
+	Principal Principal
+	Token     *Token // nil: there is no such token
+}
+
+// StillIs refuses an actor whose access has ended or changed since the call was
+// let in: a role is a right at the moment of the deed, not at the moment of
+// asking. withToken says that the call came with a token.
+func (c *Caller) StillIs(actor Actor, withToken bool, now time.Time) error {
+	ended := forbidden("ACCESS_ENDED", "your access ended or changed while this was under way; nothing was done, sign in again")
+	if c == nil || c.Principal.ID != actor.ID || c.Principal.Role != actor.Role || !c.Principal.DisabledAt.IsZero() {
+		return ended
+	}
+	if withToken && (c.Token == nil || !c.Token.Live(c.Principal, now)) {
+		return ended
+	}
+	return nil
+}
+
 func tokenChange(call Call, t *Token, reason string) Change {
 	event := call.event(TokenChanged, t.PrincipalID, "", Subject{KindToken, t.ID}, EventData{Token: t, Reason: reason})
 	return Change{Token: t, Events: []Event{event}}

@@ -18,8 +18,12 @@ type Published struct {
 }
 
 // PublishModel makes a risk model available to policies. known is the model
-// already published under that version, or nil.
-func PublishModel(call Call, model *risk.Model, known *Published) (Change, error) {
+// already published under that version, or nil; thresholds are those of the
+// policy in force: a version that could never be used is not used up.
+func PublishModel(call Call, model *risk.Model, thresholds risk.Thresholds, known *Published) (Change, error) {
+	if err := model.Check(thresholds).Err(); err != nil {
+		return Change{}, &Error{Kind: Invalid, Code: "GATE_UNREACHABLE", Err: err, Message: "risk model " + model.Version() + ": " + err.Error()}
+	}
 	p, err := publish(call, "risk model", model.Version(), model.Document(), known)
 	if err != nil {
 		return Change{}, err

@@ -76,7 +76,7 @@ var acts = map[Act]func(r Request, call Call) (Change, error){
 	ActWithdraw: func(r Request, call Call) (Change, error) { return r.Withdraw(call, "changed our mind") },
 	ActRevoke:   func(r Request, call Call) (Change, error) { return r.Revoke(call, "vulnerable") },
 	ActExcept: func(r Request, call Call) (Change, error) {
-		return pendingException().Approve(call, r, "accepted")
+		return pendingException().Approve(call, r, nil, "accepted")
 	},
 }
 
@@ -212,7 +212,7 @@ func TestSeparationOfDuties(t *testing.T) {
 	}
 	self := pendingException()
 	self.Requester = Person{ID: sam.ID, Username: "sam"}
-	if _, err := self.Approve(callBy(sam), requestIn(NeedsException), "yes"); CodeOf(err) != "SEPARATION_OF_DUTIES" {
+	if _, err := self.Approve(callBy(sam), requestIn(NeedsException), nil, "yes"); CodeOf(err) != "SEPARATION_OF_DUTIES" {
 		t.Errorf("requester approving their own exception: %v", err)
 	}
 	if _, err := r.CastVote(callBy(carol), in, true, "yes", nil); err != nil {
@@ -267,7 +267,7 @@ func TestExpiryIsAFactAboutTime(t *testing.T) {
 	overdue := pendingException()
 	lateReview := callBy(sam)
 	lateReview.Now = overdue.ExpiresAt
-	if change, err := overdue.Approve(lateReview, requestIn(NeedsException), "ok"); CodeOf(err) != "EXCEPTION_EXPIRED" || change.Events != nil {
+	if change, err := overdue.Approve(lateReview, requestIn(NeedsException), nil, "ok"); CodeOf(err) != "EXCEPTION_EXPIRED" || change.Events != nil {
 		t.Errorf("approving an expired exception writes nothing: %v %v", err, change)
 	}
 }

@@ -1,6 +1,7 @@
 package cab
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -77,8 +78,11 @@ func (s Submission) check(call Call) error {
 	if !s.Complete.Complete {
 		return &Error{
 			Kind: Invalid, Code: "EVIDENCE_INCOMPLETE", Missing: s.Complete.Missing,
-			Message: "the evidence is incomplete: " + strings.Join(s.Complete.Missing, ", ") + "; make a new package with all of it",
+			Message: "the evidence is incomplete: " + some(s.Complete.Missing) + "; make a new package with all of it",
 		}
+	}
+	if s.Model != s.Policy.RiskModel {
+		return conflict("MODEL_SUPERSEDED", "this package was scored by risk model %s, and policy %s judges scores of model %s; file the evidence again", s.Model, s.Policy.Version, s.Policy.RiskModel)
 	}
 	if s.Claimed != nil && *s.Claimed != s.Score {
 		return conflict("RISK_SCORE_MISMATCH", "the package's score is %s, not the one that was sent; the score is read from the package and risk_score is only checked", s.Score)
@@ -90,6 +94,15 @@ func (s Submission) check(call Call) error {
 		return conflict("EVIDENCE_SUPERSEDED", "package %s is newer; the latest package of a deployment is the one that counts", s.LatestID)
 	}
 	return nil
+}
+
+// some names the first few.
+func some(names []string) string {
+	const most = 10
+	if len(names) <= most {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }
 
 func (p Policy) within(urgency Urgency) time.Duration {

@@ -139,9 +139,11 @@ func ParseDocument(text []byte) (Record, error) {
 
 // Scored is the part of a document that the gate reads.
 type Scored struct {
-	Sections     Sections
-	Score        Score
-	ModelVersion string
+	ID                 string
+	DeploymentIntentID string
+	Sections           Sections
+	Score              Score
+	ModelVersion       string
 }
 
 // ReadScored reads the part of a document that the gate reads. The caller has
@@ -149,10 +151,12 @@ type Scored struct {
 // settled when it was made.
 func ReadScored(text []byte) (Scored, error) {
 	var d struct {
-		EvidenceData     Sections `json:"evidence_data"`
-		RiskModelVersion string   `json:"risk_model_version"`
-		RiskScore        Score    `json:"risk_score"`
-		Schema           string   `json:"schema"`
+		DeploymentIntentID string   `json:"deployment_intent_id"`
+		EvidenceData       Sections `json:"evidence_data"`
+		ID                 string   `json:"id"`
+		RiskModelVersion   string   `json:"risk_model_version"`
+		RiskScore          Score    `json:"risk_score"`
+		Schema             string   `json:"schema"`
 	}
 	if err := json.Unmarshal(text, &d, jsontext.AllowDuplicateNames(true)); err != nil {
 		return Scored{}, fmt.Errorf("read evidence document: %w", err)
@@ -160,5 +164,5 @@ func ReadScored(text []byte) (Scored, error) {
 	if d.Schema != Schema {
 		return Scored{}, fmt.Errorf("read evidence document: schema %q, want %q", d.Schema, Schema)
 	}
-	return Scored{d.EvidenceData, d.RiskScore, d.RiskModelVersion}, nil
+	return Scored{d.ID, d.DeploymentIntentID, d.EvidenceData, d.RiskScore, d.RiskModelVersion}, nil
 }

@@ -56,6 +56,9 @@ type FieldError struct {
 
 func (e *FieldError) Error() string { return e.Field + ": " + e.Message }
 
+// MaxArtifacts is how many artifacts one package may have.
+const MaxArtifacts = 256
+
 // ParseSections reads the evidence_data object, which must be in canonical form
 // (see [Canonical]). A section that is not an object, or a sixth one, is a
 // *FieldError: a misspelt section would otherwise be silently missing.
@@ -92,6 +95,9 @@ func checkShape(name string, value jsontext.Value) error {
 		return fmt.Errorf("must be an object or an array of objects")
 	}
 	return eachElement(value, func(i int, element jsontext.Value) error {
+		if i == MaxArtifacts {
+			return fmt.Errorf("must not have more than %d elements", MaxArtifacts)
+		}
 		if element.Kind() != '{' {
 			return fmt.Errorf("element %d must be an object", i)
 		}

@@ -16,7 +16,11 @@ func (s *Server) me(q *request) (any, error) {
 
 // paging reads limit and cursor.
 func (q *request) paging(most int) (limit int, cursor string) {
-	return q.integer("limit", 1, most, 0), q.one("cursor")
+	cursor = q.one("cursor")
+	if cursor == "" && q.query.Has("cursor") {
+		q.fault("cursor", "is empty; use the next of an earlier page, or leave it out")
+	}
+	return q.integer("limit", 1, most, 0), cursor
 }
 
 const maxPage = 200
@@ -309,7 +313,11 @@ func (s *Server) listModels(q *request) (any, error) {
 }
 
 func (s *Server) getModel(q *request) (any, error) {
-	published, err := s.Service.Model(q.Context(), q.call, q.PathValue("version"))
+	version, err := q.version()
+	if err != nil {
+		return nil, err
+	}
+	published, err := s.Service.Model(q.Context(), q.call, version)
 	return wireOnePublished(published, ""), err
 }
 
@@ -323,11 +331,15 @@ func (s *Server) listPolicies(q *request) (any, error) {
 }
 
 func (s *Server) score(q *request) (any, error) {
+	version, err := q.version()
+	if err != nil {
+		return nil, err
+	}
 	in, err := decode[api.Score](q)
 	if err != nil {
 		return nil, err
 	}
-	trial, err := s.Service.Score(q.Context(), q.call, q.PathValue("version"), in.EvidenceData)
+	trial, err := s.Service.Score(q.Context(), q.call, version, in.EvidenceData)
 	a, c := trial.Assessment, trial.Completeness
 	return api.Scored{
 		RiskScore: a.Score.Float(), RiskModelVersion: a.ModelVersion, RiskModelDigest: a.ModelDigest, Formula: a.Formula,

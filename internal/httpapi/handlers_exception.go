@@ -108,6 +108,8 @@ func (s *Server) cleanup(q *request) (any, error) {
 	if err := q.empty(); err != nil {
 		return nil, err
 	}
-	n, err := s.Service.ExpireExceptions(q.Context(), q.call)
-	return api.Cleanup{Count: n, Message: fmt.Sprintf("%d expired exceptions were written down", n)}, err
+	wire := func(n int) api.Cleanup {
+		return api.Cleanup{Count: n, Message: fmt.Sprintf("%d expired exceptions were written down", n)}
+	}
+	return change(q, wire, func(call workflow.Call) (int, error) { return s.Service.ExpireExceptions(q.Context(), call) })
 }

@@ -109,6 +109,8 @@ func jsonAttacks(of things) []attack {
 			body: `{"deployment_intent_id":"` + of.deployment + `","evidence_data":{"rollback_plan":{"x":` + value + `}}}`, field: "evidence_data.rollback_plan.x"})
 	}
 	return append(all,
+		attack{as: "erin", method: "POST", path: "/api/v1/evidence/", status: 400, field: "evidence_data.artifacts",
+			body: `{"deployment_intent_id":"` + of.deployment + `","evidence_data":{"artifacts":[{}` + strings.Repeat(",{}", 300_000) + `]}}`},
 		attack{as: "erin", method: "POST", path: "/api/v1/deployments/", body: `{"app_name":"` + strings.Repeat("x", 2<<20) + `"}`, status: 413},
 		attack{as: "erin", method: "POST", path: "/api/v1/deployments/", body: `{}`, headers: []string{"Content-Type", "text/plain"}, status: 415},
 		attack{as: "erin", method: "POST", path: "/api/v1/deployments/", body: `{}`, headers: []string{"Content-Type", ""}, status: 415},
@@ -129,14 +131,14 @@ func queryAttacks(of things) []attack {
 			"limit=9999999999999999999": "limit", "cursor=x": "cursor", "cursor=" + strings.Repeat("A", 3000): "cursor", "limit=1&limit=2": "limit", "order=new": "order", "risk_min=1%00": "risk_min",
 			"a%00b=1": "a\x00b", "%zz=1": "query", "cursor=%27%20OR%201=1": "cursor",
 		},
-		"/cab/":            {"status=gone": "status", "deployment_intent_id=x": "deployment_intent_id", "deployment_intent_id=" + of.deployment + "'": "deployment_intent_id"},
+		"/cab/":            {"deployment_intent_id=": "deployment_intent_id", "status=gone": "status", "deployment_intent_id=x": "deployment_intent_id", "deployment_intent_id=" + of.deployment + "'": "deployment_intent_id"},
 		"/cab/exceptions/": {"active=maybe": "active", "status=active": "status", "active=": "active"},
 		"/events/": {
 			"type=HACKED": "type", "since=yesterday": "since", "until=2026-13-01T00:00:00Z": "until", "since=0000-01-01T00:00:00Z": "since", "order=sideways": "order", "limit=1001": "limit", "cursor=-1": "cursor", "cursor=1.5": "cursor",
 			"actor=": "actor", "correlation_id=" + strings.Repeat("x", 101): "correlation_id",
 		},
 		"/evidence/":    {"deployment_intent_id=1": "deployment_intent_id", "q=1": "q"},
-		"/deployments/": {"cursor=!!": "cursor", "app_name=x": "app_name"},
+		"/deployments/": {"cursor=!!": "cursor", "cursor=MSBhAGI": "cursor", "cursor=": "cursor", "app_name=x": "app_name"},
 		"/me/":          {"x=1": "x"},
 	} {
 		for query, field := range queries {
@@ -153,7 +155,7 @@ func queryAttacks(of things) []attack {
 			attack{as: "ada", method: "GET", path: "/api/v1/deployments/" + id + "/approval-status/", status: 400, field: "id"})
 	}
 	for path, status := range map[string]int{
-		"/api/v1/nothing/": 404, "/api/v1/cab/x/y/z/": 404, "/api/v2/cab/": 404, "/": 404, "//api/v1/cab/": 404, "/api/v1/../v1/cab/": 404, "/api/v1/risk-models/9.9/": 404, "/api/v1/risk-models/%27/": 404,
+		"/api/v1/nothing/": 404, "/api/v1/cab/x/y/z/": 404, "/api/v2/cab/": 404, "/": 404, "//api/v1/cab/": 404, "/api/v1/../v1/cab/": 404, "/api/v1/risk-models/9.9/": 404, "/api/v1/risk-models/%27/": 400, "/api/v1/risk-models/a%00b/": 400, "/api/v1/risk-models/%ff/": 400, "/api/v1/risk-models/" + strings.Repeat("9", 5000) + "/": 400,
 	} {
 		all = append(all, attack{as: "ada", method: "GET", path: path, status: status})
 	}
@@ -166,7 +168,10 @@ func queryAttacks(of things) []attack {
 // TestHostile: whatever is sent, the answer is a clear problem document that
 // names the field, never a 500, and nothing is written.
 func TestHostile(t *testing.T) {
-	w := newWorld(t, storetest.Engines(t)[0])
+	storetest.Each(t, func(t *testing.T, e storetest.Engine) { hostile(t, newWorld(t, e)) })
+}
+
+func hostile(t *testing.T, w *world) {
 	of := w.submitted("mid")
 	attacks := append(append(memberAttacks(of), jsonAttacks(of)...), queryAttacks(of)...)
 	if len(attacks) < 150 {
@@ -240,7 +245,10 @@ func TestStringsAreJustStrings(t *testing.T) {
 
 // TestRawHostile speaks HTTP by hand: a lying length, header injection.
 func TestRawHostile(t *testing.T) {
-	w := newWorld(t, storetest.Engines(t)[0])
+	storetest.Each(t, func(t *testing.T, e storetest.Engine) { rawHostile(t, newWorld(t, e)) })
+}
+
+func rawHostile(t *testing.T, w *world) {
 	before := w.eventCount()
 	raw := func(text string) string {
 		c, err := net.Dial("tcp", strings.TrimPrefix(w.server.URL, "http://"))

@@ -71,7 +71,10 @@ var bodies = map[string]string{
 }
 
 func TestPermissions(t *testing.T) {
-	w := newWorld(t, storetest.Engines(t)[0])
+	storetest.Each(t, func(t *testing.T, e storetest.Engine) { permissionGrid(t, newWorld(t, e)) })
+}
+
+func permissionGrid(t *testing.T, w *world) {
 	lines := strings.Split(strings.TrimSpace(grid), "\n")
 	callers := strings.Fields(lines[0])[2:]
 	seen := map[string]bool{}

@@ -214,12 +214,23 @@ func (q *request) id(named string) (string, error) {
 	return "", invalidField("id", "want a UUID")
 }
 
+var versionForm = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z.-]{0,31}$`)
+
+// version is the {version} of the path.
+func (q *request) version() (string, error) {
+	version := q.PathValue("version")
+	if !versionForm.MatchString(version) {
+		return "", invalidField("version", "want 1 to 32 letters, digits, dots and dashes")
+	}
+	return version, nil
+}
+
 // one is a parameter that stands at most once.
 func (q *request) one(name string) string { return q.query.Get(name) }
 
 func (q *request) uuid(name string) string {
 	value := q.one(name)
-	if value != "" && !uuidForm.MatchString(value) {
+	if q.query.Has(name) && !uuidForm.MatchString(value) {
 		q.fault(name, "want a UUID")
 	}
 	return strings.ToLower(value)

@@ -149,6 +149,12 @@ func TestIdempotency(t *testing.T) {
 		if a, b := approve(), approve(); a.status != 200 || a.body != b.body {
 			t.Errorf("approval: %s\nrepeated: %s", a.body, b.body)
 		}
+		sweep := func() answer {
+			return w.send("root", "POST", "/api/v1/cab/exceptions/cleanup/", `{}`, "Idempotency-Key", "nightly")
+		}
+		if a, b := sweep(), sweep(); a.status != 200 || a.body != b.body || b.header.Get("Idempotency-Replayed") != "true" {
+			t.Errorf("cleanup: %s\nrepeated: %s", a.body, b.body)
+		}
 	})
 }
 

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"net/netip"
 	"sync"
 	"time"
 
@@ -45,6 +46,7 @@ func newBrake() *brake {
 func (b *brake) refused(address string, now time.Time) verdict {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	address = network(address)
 	a := b.addresses[address]
 	if a == nil {
 		if len(b.addresses) >= maxAddresses {
@@ -66,6 +68,31 @@ func (b *brake) refused(address string, now time.Time) verdict {
 		v.audit, a.audited, a.count = true, now, 0
 	}
 	return v
+}
+
+// notAudited gives back refusals that could not be written to the ledger, so that
+// the next one tries again.
+func (b *brake) notAudited(address string, count int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if a := b.addresses[network(address)]; a != nil {
+		a.count += count
+		a.audited = time.Time{}
+	}
+}
+
+// network is what an address is counted as: an IPv6 site has as many addresses
+// as it likes within its /64.
+func network(address string) string {
+	ip, err := netip.ParseAddr(address)
+	if err != nil || !ip.Is6() || ip.Is4In6() {
+		return address
+	}
+	prefix, err := ip.WithZone("").Prefix(64)
+	if err != nil {
+		return address
+	}
+	return prefix.String()
 }
 
 // forgetSome makes room. Whoever fills the table with addresses gains nothing:

@@ -68,35 +68,36 @@ func New(ctx context.Context, st *store.Store, clock func() time.Time, log *slog
 	return a
 }
 
-// Authenticate returns who holds the token in an Authorization header. A caller
-// without a valid one gets a *Refusal; other errors are the store's.
-func (a *Authenticator) Authenticate(ctx context.Context, authorization string, source cab.Source) (cab.Actor, error) {
+// Authenticate returns who holds the token in an Authorization header, and the
+// token's id. A caller without a valid one gets a *Refusal; other errors are the
+// store's.
+func (a *Authenticator) Authenticate(ctx context.Context, authorization string, source cab.Source) (actor cab.Actor, tokenID string, err error) {
 	if authorization == "" {
-		return cab.Actor{}, &Refusal{Reason: "send a token: Authorization: Bearer euc_…"}
+		return cab.Actor{}, "", &Refusal{Reason: "send a token: Authorization: Bearer euc_…"}
 	}
 	scheme, credential, _ := strings.Cut(authorization, " ")
 	form := tokenForm.FindStringSubmatch(credential)
 	if !strings.EqualFold(scheme, "Bearer") || form == nil {
-		return cab.Actor{}, a.refuse(ctx, source, "", "this is not a Eucora token; it looks like euc_…")
+		return cab.Actor{}, "", a.refuse(ctx, source, "", "this is not a Eucora token; it looks like euc_…")
 	}
 	id, secret := form[1], form[2]
 	var token cab.Token
 	var principal cab.Principal
-	err := a.store.View(ctx, func(r *store.Reader) (err error) {
+	err = a.store.View(ctx, func(r *store.Reader) (err error) {
 		token, principal, err = r.Token(id)
 		return err
 	})
 	if err != nil && cab.KindOf(err) != cab.NotFound {
-		return cab.Actor{}, err
+		return cab.Actor{}, "", err
 	}
 	now := a.clock().UTC()
 	// An unknown token has an empty hash: the comparison is made all the same.
 	match := subtle.ConstantTimeCompare([]byte(hashOf(secret)), []byte(token.SecretHash)) == 1
 	if err != nil || !match || !token.Live(principal, now) {
-		return cab.Actor{}, a.refuse(ctx, source, id, "the token is unknown, expired or revoked, or its user is disabled")
+		return cab.Actor{}, "", a.refuse(ctx, source, id, "the token is unknown, expired or revoked, or its user is disabled")
 	}
 	a.noteUse(token, now)
-	return principal.Actor(), nil
+	return principal.Actor(), id, nil
 }
 
 // refuse counts a refusal against its address, writes it down, and decides
@@ -106,10 +107,13 @@ func (a *Authenticator) refuse(ctx context.Context, source cab.Source, tokenID, 
 	verdict := a.brake.refused(source.Address, now)
 	a.log.Warn("token refused", "address", source.Address, "token_id", tokenID, "refusals", verdict.count, "throttled", verdict.wait > 0)
 	if verdict.audit {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second) // whoever hangs up is audited all the same
+		defer cancel()
 		err := a.store.Update(ctx, func(tx *store.Tx) error {
 			return tx.Save(cab.RefuseAccess(cab.Call{Source: source, Now: now.UTC().Truncate(time.Microsecond)}, verdict.count))
 		})
 		if err != nil {
+			a.brake.notAudited(source.Address, verdict.count)
 			a.log.Error("a refusal could not be written to the ledger", "address", source.Address, "error", err)
 		}
 	}

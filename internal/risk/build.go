@@ -55,12 +55,17 @@ func build(src source) (*Model, []problem) {
 	}
 	m := &Model{source: src}
 	names := map[string]bool{}
+	facts := map[evidence.FactName]bool{}
 	for i, f := range src.Factors {
 		at := []any{"factors", i}
 		if names[f.Name] {
 			b.fail(append(at, "name"), "there are two factors %q", f.Name)
 		}
 		names[f.Name] = true
+		if facts[f.Fact] {
+			b.fail(append(at, "fact"), "%q is read by another factor already; give that one the weight of both", f.Fact)
+		}
+		facts[f.Fact] = true
 		m.factors = append(m.factors, b.factor(f, at))
 	}
 	if len(b.problems) > 0 {
@@ -130,6 +135,9 @@ func (b *builder) bucket(definition evidence.FactDefinition, line sourceBucket, 
 		b.fail(at, "%v", err)
 	}
 	made.label = line.label()
+	if err == nil && made.interval.empty(definition.Kind) {
+		b.fail(at, "%q holds no value that this fact can have", made.label)
+	}
 	return made
 }
 

@@ -27,13 +27,13 @@ const maxSums = 1 << 20
 func (m *Model) Check(t Thresholds) Report {
 	sums := map[int64]int64{0: 1} // numerator of a partial sum → combinations
 	for _, f := range m.factors {
-		if len(sums) > maxSums {
-			return Report{tooMany: true}
-		}
 		next := make(map[int64]int64, len(sums))
 		for sum, n := range sums {
 			for _, b := range f.buckets {
 				next[sum+b.part.Int64()] += n
+			}
+			if len(next) > maxSums {
+				return Report{tooMany: true}
 			}
 		}
 		sums = next

@@ -29,6 +29,18 @@ func (in interval) contains(n *big.Rat) bool {
 	return true
 }
 
+// empty reports whether no value of a fact lies in the interval.
+func (in interval) empty(kind evidence.FactKind) bool {
+	if in.high != nil && in.highOpen && in.high.Sign() == 0 {
+		return true // nothing is below 0
+	}
+	if kind != evidence.PercentFact || in.low == nil {
+		return false
+	}
+	c := in.low.Cmp(big.NewRat(100, 1))
+	return c > 0 || (c == 0 && in.lowOpen)
+}
+
 // interval reads a rubric line for a numeric fact.
 func (line sourceBucket) interval(whole bool) (interval, error) {
 	if line.bounds() != 1 || (line.From == "") != (line.To == "") {

@@ -5,6 +5,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -143,7 +144,11 @@ func TestBuckets(t *testing.T) {
 		{`{"rollback_plan":{"validated":"yes, thoroughly tested"}}`, "rollback", 50}, // lesson 4
 		{`{"rollback_plan":{"validated":false}}`, "rollback", 50},
 	} {
-		for _, f := range m.Assess(factsOf(t, c.text)).Factors {
+		factors := m.Assess(factsOf(t, c.text)).Factors
+		if !slices.ContainsFunc(factors, func(f evidence.Factor) bool { return f.Name == c.factor }) {
+			t.Fatalf("there is no factor %s", c.factor)
+		}
+		for _, f := range factors {
 			if f.Name == c.factor && f.Points != c.points {
 				t.Errorf("%s: %d points, want %d (%s)", c.text, f.Points, c.points, f.Rationale)
 			}
@@ -290,6 +295,8 @@ func TestBadModels(t *testing.T) {
 		{`title:`, `titel:`, "field titel not found"},
 		{`name: security`, `name: coverage`, "two factors"},
 		{`points: 50}`, `points: 101}`, "want 0 to 100"},
+		{`{above: "90", points: 0}`, `{above: "100", points: 0}`, "holds no value"},
+		{`fact: deployment_plan.affected_users`, `fact: deployment_plan.affected_components`, "is read by another factor already"},
 	} {
 		bad := strings.Replace(string(text), c.old, c.new, 1)
 		if bad == string(text) {

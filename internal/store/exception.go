@@ -37,6 +37,7 @@ type ExceptionInput struct {
 	Exception cab.Exception
 	Request   cab.Request
 	Package   cab.Package // the request's, with its document
+	Votes     []cab.Vote  // on the request
 }
 
 // ExceptionInput reads what acting on an exception depends on.
@@ -50,7 +51,8 @@ func (r *Reader) ExceptionInput(id string) (ExceptionInput, error) {
 		into(&exceptions, scanException, `SELECT `+exceptionColumns+` FROM cab_exception e WHERE `+is, id),
 		into(&requests, scanRequest, `SELECT `+requestColumns+` FROM cab_request r JOIN cab_exception e ON e.request_id = r.id WHERE `+is, id),
 		into(&packages, scanPackageDocument, `SELECT `+packageColumns+`, p.document FROM evidence_package p
-			JOIN cab_request r ON r.package_id = p.id JOIN cab_exception e ON e.request_id = r.id WHERE `+is, id))
+			JOIN cab_request r ON r.package_id = p.id JOIN cab_exception e ON e.request_id = r.id WHERE `+is, id),
+		into(&in.Votes, scanVote, `SELECT `+voteColumns+` FROM vote o JOIN cab_exception e ON e.request_id = o.request_id WHERE `+is+` ORDER BY o.at, o.voter_id`, id))
 	if in.Exception, err = first(exceptions, "exception", err); err != nil {
 		return ExceptionInput{}, err
 	}

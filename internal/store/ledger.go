@@ -17,8 +17,16 @@ import (
 type growth struct {
 	writer   *writer
 	frontier *ledger.Frontier // nil until the first event
+	size     int64            // of the tree as the transaction found it; -1 until it is read
 	trails   map[string]bool  // that the batch has written to
+	callers  map[Credential]**cab.Caller
 }
+
+func (w *writer) newGrowth() *growth {
+	return &growth{writer: w, size: -1, trails: map[string]bool{}, callers: map[Credential]**cab.Caller{}}
+}
+
+func (g *growth) keepCaller(who Credential, c **cab.Caller) { g.callers[who] = c }
 
 // wrote reports whether the batch has written to a trail, or (under no trail)
 // changed something that holds for all, such as the policy.
@@ -37,20 +45,24 @@ func (g *growth) reset(to *ledger.Frontier) { g.frontier = to }
 // load makes the frontier that the database has now. The writer's own is good
 // only if nobody else (another replica, the command line) has written since.
 func (g *growth) load(r Reader) error {
-	size, err := r.treeSize()
-	if err != nil {
-		return err
+	if g.size < 0 {
+		if err := r.c.run(readTreeSize(&g.size)); err != nil {
+			return err
+		}
 	}
+	size := g.size
 	if known := g.writer.frontier; known != nil && known.Size() == size {
 		g.frontier = known.Clone()
 		return nil
 	}
 	tiles := map[ledger.TileID][]byte{}
 	for _, id := range ledger.EdgeTiles(size) {
+		var err error
 		if tiles[id], err = r.tile(id); err != nil {
 			return err
 		}
 	}
+	var err error
 	g.frontier, err = ledger.NewFrontier(size, tiles)
 	return err
 }
@@ -80,9 +92,6 @@ func (tx *Tx) appendEvents(events []cab.Event) error {
 		if err := tx.growth.load(tx.Reader); err != nil {
 			return err
 		}
-	}
-	if tx.growth.trails == nil {
-		tx.growth.trails = map[string]bool{}
 	}
 	const columns = 7
 	args := make([]any, 0, columns*len(events))
@@ -129,8 +138,12 @@ func Leaf(e cab.Event) ([]byte, error) {
 
 func (r *Reader) treeSize() (int64, error) {
 	var size int64
-	err := r.c.run(statement{`SELECT size FROM ledger_state WHERE id = 1`, nil, func(row row) error { return row.Scan(&size) }})
+	err := r.c.run(readTreeSize(&size))
 	return size, err
+}
+
+func readTreeSize(to *int64) statement {
+	return statement{`SELECT size FROM ledger_state WHERE id = 1`, nil, func(row row) error { return row.Scan(to) }}
 }
 
 // signedSize is the size of the newest checkpoint, -1 if there is none.

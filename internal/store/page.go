@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/eucora/eucora/internal/cab"
+	"github.com/google/uuid"
 )
 
 // countLimit is how far matches are counted: counting a million rows costs more
@@ -54,7 +55,7 @@ func parseCursor(text string) (cursor, error) {
 	var c cursor
 	raw, err := base64.RawURLEncoding.DecodeString(text)
 	if err == nil {
-		if _, err = fmt.Sscanf(string(raw), "%d %s", &c.time, &c.id); err == nil && c.text() == text {
+		if _, err = fmt.Sscanf(string(raw), "%d %s", &c.time, &c.id); err == nil && c.text() == text && uuid.Validate(c.id) == nil {
 			return c, nil
 		}
 	}

@@ -167,8 +167,11 @@ func (e *postgresEngine) explain(err error) error {
 				return unavailable(err)
 			}
 		}
-		if failed.Code == "23505" {
+		switch failed.Code {
+		case "23505":
 			return stale()
+		case "22021": // a text that no column can hold
+			return &cab.Error{Kind: cab.Invalid, Code: "INVALID_INPUT", Message: "a value holds characters that cannot be stored", Err: err}
 		}
 		return err
 	}

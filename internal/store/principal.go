@@ -51,6 +51,44 @@ func (r *Reader) Token(id string) (cab.Token, cab.Principal, error) {
 	return both.token, both.principal, err
 }
 
+// Credential says who a call is from: an account, and the token it came with
+// ("" if it came without one). It goes with the call into the transaction, where
+// both are read again.
+type Credential struct{ PrincipalID, TokenID string }
+
+// caller reads a credential's account and token.
+func (who Credential) caller(to **cab.Caller) statement {
+	return statement{
+		`SELECT ` + principalColumns + `, COALESCE(t.id, ''), COALESCE(t.expires_at, 0), COALESCE(t.revoked_at, 0)
+			FROM principal p LEFT JOIN token t ON t.id = $2 AND t.principal_id = p.id WHERE p.id = $1`,
+		[]any{who.PrincipalID, who.TokenID},
+		func(r row) error {
+			var c cab.Caller
+			var t cab.Token
+			err := r.Scan(append(principalFields(&c.Principal), &t.ID, atTime{&t.ExpiresAt}, atTime{&t.RevokedAt})...)
+			if t.ID != "" {
+				c.Token = &t
+			}
+			*to = &c
+			return err
+		},
+	}
+}
+
+// Caller is who a credential is, now; nil if nobody. It is read once a batch,
+// unless the batch itself has changed it.
+func (tx *Tx) Caller(who Credential) (*cab.Caller, error) {
+	known, ok := tx.growth.callers[who]
+	if !ok || tx.growth.trails[who.PrincipalID] {
+		known = new(*cab.Caller)
+		if err := tx.c.run(who.caller(known)); err != nil {
+			return nil, err
+		}
+		tx.growth.keepCaller(who, known)
+	}
+	return *known, nil
+}
+
 // Tokens lists an account's tokens, newest first; everybody's if principalID is
 // empty.
 func (r *Reader) Tokens(principalID string) ([]cab.Token, error) {

@@ -171,7 +171,7 @@ func TestReadingAheadIsNeverStale(t *testing.T) {
 		var all sync.WaitGroup
 		for range 64 {
 			all.Go(func() {
-				err := s.UpdateSubmit(ctx, filed.Package.ID, func(tx *store.Tx, in store.SubmitInput) error {
+				err := s.UpdateSubmit(ctx, store.Credential{}, filed.Package.ID, func(tx *store.Tx, in store.SubmitInput) error {
 					change, err := cab.Submit(call, cab.Submission{
 						ID: uuid.NewString(), Deployment: in.Deployment, Package: in.Package, Score: 6000, Model: "1.0",
 						Complete: evidence.Completeness{Complete: true}, LatestID: in.LatestID, Existing: in.Existing, Policy: rules, Urgency: cab.Standard,

@@ -39,6 +39,7 @@ type writer struct {
 // job is one update waiting for its answer.
 type job struct {
 	ctx    context.Context
+	who    Credential         // whose call it is; none for the house's own acts
 	ahead  func() []statement // what it reads first; nil: nothing is known
 	update func(*Tx) error
 	answer chan error
@@ -72,7 +73,12 @@ func newWriter(s *Store, maxBatch int) *writer {
 // An error means that nothing was written, with one exception: the code
 // COMMIT_UNKNOWN says that the connection was lost while committing.
 func (s *Store) Update(ctx context.Context, update func(*Tx) error) error {
-	return s.submit(&job{ctx: ctx, update: update, answer: make(chan error, 1)})
+	return s.UpdateAs(ctx, Credential{}, update)
+}
+
+// UpdateAs is Update for somebody's call, who is asked for with [Tx.Caller].
+func (s *Store) UpdateAs(ctx context.Context, who Credential, update func(*Tx) error) error {
+	return s.submit(&job{ctx: ctx, who: who, update: update, answer: make(chan error, 1)})
 }
 
 func (s *Store) submit(j *job) error {
@@ -170,9 +176,9 @@ func (w *writer) attempt(batch []*job, careful bool) error {
 	if err != nil {
 		return w.explain(err)
 	}
-	growth := &growth{writer: w}
-	if !careful && len(batch) > 1 && w.store.engine.roundTrips() {
-		if err := readAhead(t, batch); err != nil {
+	growth := w.newGrowth()
+	if !careful && w.store.engine.roundTrips() {
+		if err := readAhead(t, growth, batch); err != nil {
 			t.rollback()
 			return &closureError{w.explain(err)}
 		}

@@ -49,7 +49,11 @@ func crashChild(url string) {
 	}
 	done := make(chan string)
 	for i := range 8 {
-		call := Call{Actor: cab.Actor{ID: fmt.Sprint("engineer-", i), Name: "e", Role: cab.PackagingEngineer}}
+		engineer, err := s.AddUser(ctx, Call{Actor: cab.Setup}, fmt.Sprint("engineer-", i, "-", newID()), cab.PackagingEngineer)
+		if err != nil {
+			fail(err)
+		}
+		call := Call{Actor: engineer.Actor()}
 		go func() {
 			for {
 				d, err := s.CreateDeployment(ctx, call, "app", "1", cab.Lab)

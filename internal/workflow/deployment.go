@@ -64,9 +64,11 @@ func (s *Service) ApprovalStatus(ctx context.Context, call Call, id string) (App
 		if err := cab.PermitOn(call.Actor, cab.AskGate, cab.Holding{Owners: []string{in.Deployment.CreatedBy.ID}}); err != nil {
 			return ApprovalStatus{}, err
 		}
-		if in.Package != nil && evidence.Digest(in.Package.Document) != in.Package.ContentHash {
-			altered = in.Package
-			return ApprovalStatus{}, cab.ErrTampered(*in.Package)
+		if in.Package != nil {
+			if _, ok := whole(in.Package, submittedHash(in)); !ok {
+				altered = in.Package
+				return ApprovalStatus{}, cab.ErrTampered(*in.Package)
+			}
 		}
 		return s.standing(in), nil
 	})
@@ -76,6 +78,14 @@ func (s *Service) ApprovalStatus(ctx context.Context, call Call, id string) (App
 		}
 	}
 	return status, err
+}
+
+// submittedHash is the content hash that was submitted, "" if nothing was.
+func submittedHash(in store.StandingInput) string {
+	if in.Request == nil {
+		return ""
+	}
+	return in.Request.ContentHash
 }
 
 func (s *Service) standing(in store.StandingInput) ApprovalStatus {
@@ -108,7 +118,7 @@ func (s *Service) ReportDeployment(ctx context.Context, call Call, id string, ki
 			return cab.Deployment{}, err
 		}
 		if kind == cab.DeploymentStarted && in.Package != nil {
-			if err := intact(c, *in.Package, "start of deployment"); err != nil {
+			if err := intact(c, *in.Package, submittedHash(in), "start of deployment"); err != nil {
 				return cab.Deployment{}, err
 			}
 		}

@@ -143,13 +143,28 @@ func (s *Service) policy(published cab.Published) (cab.Policy, error) {
 	return rules, err
 }
 
-// intact checks a package's bytes against its hash. What is wrong comes back
-// as [tampered], with the event to write.
-func intact(c cab.Call, p cab.Package, during string) error {
-	if actual := evidence.Digest(p.Document); actual != p.ContentHash {
+// intact checks a package's bytes against its hash, and against the hash that
+// was submitted: another package's bytes and hash, put in the place of both, are
+// whole and are not what was approved. submitted is "" before there is a
+// request. What is wrong comes back as [tampered], with the event to write.
+func intact(c cab.Call, p cab.Package, submitted, during string) error {
+	actual, ok := whole(&p, submitted)
+	if !ok {
 		return &tampered{cab.TamperFound(c, p, actual, during), cab.ErrTampered(p)}
 	}
 	return nil
+}
+
+// whole reports whether a package is what its row and its request say, and the
+// hash of its bytes as they are now. Where the row says something else than the
+// request, the request is believed: p then has the hash that was submitted.
+func whole(p *cab.Package, submitted string) (actual string, ok bool) {
+	actual = evidence.Digest(p.Document)
+	ok = actual == p.ContentHash && (submitted == "" || submitted == actual)
+	if submitted != "" {
+		p.ContentHash = submitted
+	}
+	return actual, ok
 }
 
 // Verification is the result of checking a package's bytes again.
@@ -167,19 +182,38 @@ func (s *Service) VerifyEvidence(ctx context.Context, call Call, id string) (Ver
 		return Verification{}, err
 	}
 	actual := evidence.Digest(p.Document)
-	v := Verification{PackageID: p.ID, Expected: p.ContentHash, Actual: actual, Valid: actual == p.ContentHash}
+	v := Verification{PackageID: p.ID, Expected: p.ContentHash, Actual: actual, Valid: actual == p.ContentHash && isOf(p)}
 	if !v.Valid {
 		err = s.recordTampering(ctx, call, p, actual, "verification")
 	}
 	return v, err
 }
 
-// recordTampering writes the event of a tampering found while only reading.
+// isOf reports whether a package's document is the document of that package.
+func isOf(p cab.Package) bool {
+	filed, err := evidence.ReadScored(p.Document)
+	return err == nil && filed.ID == p.ID && filed.DeploymentIntentID == p.DeploymentID
+}
+
+// recordTampering writes the event of a tampering found while only reading:
+// once for each alteration, or whoever looks again and again would fill the
+// ledger. After a restart it is written once more.
 func (s *Service) recordTampering(ctx context.Context, call Call, p cab.Package, actual, during string) error {
-	return s.store.Update(ctx, func(tx *store.Tx) error {
+	key := tampering{p.ID, actual, during}
+	if _, known := s.tamperings.Load(key); known {
+		return nil
+	}
+	err := s.store.Update(ctx, func(tx *store.Tx) error {
 		return tx.Save(cab.TamperFound(s.cabCall(call), p, actual, during))
 	})
+	if err == nil {
+		s.tamperings.Store(key, true)
+	}
+	return err
 }
+
+// tampering is one alteration as it was noticed.
+type tampering struct{ packageID, actual, during string }
 
 // Evidence returns a package as it was filed. A package whose bytes have
 // changed is shown to nobody as evidence; its document still can be had.
@@ -188,7 +222,7 @@ func (s *Service) Evidence(ctx context.Context, call Call, id string) (Evidence,
 	if err != nil {
 		return Evidence{}, err
 	}
-	if actual := evidence.Digest(p.Document); actual != p.ContentHash {
+	if actual := evidence.Digest(p.Document); actual != p.ContentHash || !isOf(p) {
 		if err := s.recordTampering(ctx, call, p, actual, "reading"); err != nil {
 			return Evidence{}, err
 		}

@@ -56,18 +56,18 @@ func (s *Service) onException(ctx context.Context, call Call, action cab.Action,
 // package's bytes are hashed first: a risk is accepted for content.
 func (s *Service) ApproveException(ctx context.Context, call Call, id, rationale string) (cab.Exception, error) {
 	return s.onException(ctx, call, cab.DecideException, id, func(c cab.Call, in store.ExceptionInput) (cab.Change, error) {
-		change, err := in.Exception.Approve(c, in.Request, rationale)
+		change, err := in.Exception.Approve(c, in.Request, in.Votes, rationale)
 		if err != nil {
 			return cab.Change{}, err
 		}
-		return change, intact(c, in.Package, "exception")
+		return change, intact(c, in.Package, in.Request.ContentHash, "exception")
 	})
 }
 
 // RejectException refuses to accept the risk.
 func (s *Service) RejectException(ctx context.Context, call Call, id, rationale string) (cab.Exception, error) {
 	return s.onException(ctx, call, cab.DecideException, id, func(c cab.Call, in store.ExceptionInput) (cab.Change, error) {
-		return in.Exception.Reject(c, in.Request, rationale)
+		return in.Exception.Reject(c, in.Request, in.Votes, rationale)
 	})
 }
 
@@ -105,6 +105,9 @@ func (s *Service) Exceptions(ctx context.Context, call Call, filter ExceptionFil
 		var approvedOnly bool
 		filter.Now = s.now()
 		if filter.RequestedBy, approvedOnly = reach(call.Actor, cab.ReadException, filter.RequestedBy); approvedOnly {
+			if filter.Active != nil && !*filter.Active {
+				return Page[cab.Exception]{}, nil // what is not in force is not theirs to see
+			}
 			active := true
 			filter.Active = &active
 		}
@@ -126,18 +129,26 @@ const sweepBatch = 200
 // ExpireExceptions records the expiries that time has brought. It changes what
 // is written, never what is true: an exception past its end is expired whether
 // or not this has run.
+//
+// A long sweep is several transactions. The last of them has the key: a replay
+// finds nothing left to write down, and gets the first answer.
 func (s *Service) ExpireExceptions(ctx context.Context, call Call) (int, error) {
+	part := call
+	part.Once = nil
 	total := 0
 	for {
-		once := call
-		once.Once = nil // a sweep is idempotent by nature, and has several transactions
-		n, err := do(ctx, s, once, cab.ExpireExceptions, func(tx *store.Tx, c cab.Call) (int, error) {
-			return expireSome(tx, c)
-		})
-		if total += n; err != nil || n < sweepBatch {
+		n, err := do(ctx, s, part, cab.ExpireExceptions, expireSome)
+		if total += n; err != nil {
 			return total, err
 		}
+		if n < sweepBatch {
+			break
+		}
 	}
+	if call.Once == nil {
+		return total, nil
+	}
+	return do(ctx, s, call, cab.ExpireExceptions, func(*store.Tx, cab.Call) (int, error) { return total, nil })
 }
 
 func expireSome(tx *store.Tx, c cab.Call) (int, error) {

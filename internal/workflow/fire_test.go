@@ -50,9 +50,10 @@ func TestDecisionsUnderFire(t *testing.T) {
 			other := storetest.Open(t, store.Options{URL: w.url, Signer: w.signer, Clock: w.clock.Now})
 			services = append(services, New(other, w.clock.Now))
 		}
-		members := make([]Call, callers)
-		for i := range members {
-			members[i] = Call{Actor: cab.Actor{ID: fmt.Sprint("member-", i), Name: fmt.Sprint("member-", i), Role: cab.CABMember}}
+		members, reviewers := make([]Call, callers), make([]Call, callers)
+		for i := range callers {
+			members[i] = w.person(t, fmt.Sprint("member-", i), cab.CABMember)
+			reviewers[i] = w.person(t, fmt.Sprint("reviewer-", i), cab.SecurityReviewer)
 		}
 		for range 5 {
 			r := w.submitted("mid")
@@ -95,13 +96,12 @@ func TestDecisionsUnderFire(t *testing.T) {
 			blocked := w.submitted("high")
 			x := must[cab.Exception](t)(w.RequestException(w.ctx, w.erin, ExceptionAsk{DeploymentID: blocked.DeploymentID, Reason: "r", Justification: "j", Controls: []string{"c"}}))
 			if won := atOnce(t, callers, func(i int) error {
-				reviewer := Call{Actor: cab.Actor{ID: fmt.Sprint("reviewer-", i), Name: "r", Role: cab.SecurityReviewer}}
 				s := services[i%len(services)]
 				if i%2 == 0 {
-					_, err := s.ApproveException(w.ctx, reviewer, x.ID, "yes")
+					_, err := s.ApproveException(w.ctx, reviewers[i], x.ID, "yes")
 					return err
 				}
-				_, err := s.RejectException(w.ctx, reviewer, x.ID, "no")
+				_, err := s.RejectException(w.ctx, reviewers[i], x.ID, "no")
 				return err
 			}); won != 1 {
 				t.Errorf("%d decisions on an exception won", won)

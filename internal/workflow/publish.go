@@ -73,12 +73,32 @@ func (s *Service) PublishModel(ctx context.Context, call Call, model *risk.Model
 		if err != nil {
 			return cab.Published{}, err
 		}
-		change, err := cab.PublishModel(c, model, known)
+		thresholds, err := s.thresholds(tx)
+		if err != nil {
+			return cab.Published{}, err
+		}
+		change, err := cab.PublishModel(c, model, thresholds, known)
 		if err != nil {
 			return cab.Published{}, err
 		}
 		return *change.Model, tx.Save(change)
 	})
+}
+
+// thresholds are those of the policy in force; before there is one, those of the
+// policy that a new installation starts with.
+func (s *Service) thresholds(tx *store.Tx) (risk.Thresholds, error) {
+	active, err := optional(tx.ActivePolicy())
+	if err != nil {
+		return risk.Thresholds{}, err
+	}
+	var rules cab.Policy
+	if active == nil {
+		rules, err = cab.ParsePolicy(cab.DefaultPolicy())
+	} else {
+		rules, err = s.policy(*active)
+	}
+	return rules.RiskThresholds(), err
 }
 
 // PublishPolicy puts a policy in force. The risk model that it names must have

@@ -8,15 +8,17 @@ import (
 
 // reading is what the gate reads of an evidence document.
 type reading struct {
-	score    evidence.Score
-	model    string
-	complete evidence.Completeness
-	facts    evidence.Facts
+	packageID    string
+	deploymentID string
+	score        evidence.Score
+	model        string
+	complete     evidence.Completeness
+	facts        evidence.Facts
 }
 
 // scored is the reading of a record that was just made.
 func scored(r evidence.Record) reading {
-	return reading{r.Assessment.Score, r.Assessment.ModelVersion, r.Completeness, evidence.ReadFacts(r.Sections)}
+	return reading{r.ID, r.DeploymentIntentID, r.Assessment.Score, r.Assessment.ModelVersion, r.Completeness, evidence.ReadFacts(r.Sections)}
 }
 
 // maxRecent bounds how many readings are remembered.
@@ -60,7 +62,7 @@ func (r *recent) read(hash string, document []byte) (reading, error) {
 	if err != nil {
 		return reading{}, err
 	}
-	made := reading{filed.Score, filed.ModelVersion, filed.Sections.Completeness(), evidence.ReadFacts(filed.Sections)}
+	made := reading{filed.ID, filed.DeploymentIntentID, filed.Score, filed.ModelVersion, filed.Sections.Completeness(), evidence.ReadFacts(filed.Sections)}
 	r.keep(hash, made)
 	return made, nil
 }

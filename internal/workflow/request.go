@@ -32,15 +32,18 @@ type Submission struct {
 // Submit turns a package into a request and lets the gate speak.
 func (s *Service) Submit(ctx context.Context, call Call, ask Submission) (RequestRow, error) {
 	run := func(update func(*store.Tx, store.SubmitInput) error) error {
-		return s.store.UpdateSubmit(ctx, ask.PackageID, update)
+		return s.store.UpdateSubmit(ctx, call.credential(), ask.PackageID, update)
 	}
 	return doWith(s, call, cab.SubmitRequest, run, func(tx *store.Tx, c cab.Call, in store.SubmitInput) (RequestRow, error) {
-		if err := intact(c, in.Package, "submission"); err != nil {
+		if err := intact(c, in.Package, "", "submission"); err != nil {
 			return RequestRow{}, err
 		}
 		filed, err := s.scored.read(in.Package.ContentHash, in.Package.Document)
 		if err != nil {
 			return RequestRow{}, err
+		}
+		if filed.packageID != in.Package.ID || filed.deploymentID != in.Package.DeploymentID { // another package's bytes and hash
+			return RequestRow{}, &tampered{cab.TamperFound(c, in.Package, in.Package.ContentHash, "submission"), cab.ErrTampered(in.Package)}
 		}
 		rules, err := s.policy(in.Policy)
 		if err != nil {
@@ -71,7 +74,7 @@ func saved(tx *store.Tx, change cab.Change, before *cab.Decision) (RequestRow, e
 // onRequest runs an act on one request.
 func (s *Service) onRequest(ctx context.Context, call Call, action cab.Action, id string, act func(c cab.Call, in store.RequestInput) (cab.Change, error)) (RequestRow, error) {
 	run := func(update func(*store.Tx, store.RequestInput) error) error {
-		return s.store.UpdateRequest(ctx, id, update)
+		return s.store.UpdateRequest(ctx, call.credential(), id, update)
 	}
 	return doWith(s, call, action, run, func(tx *store.Tx, c cab.Call, in store.RequestInput) (RequestRow, error) {
 		change, err := act(c, in)
@@ -108,7 +111,7 @@ func (s *Service) vote(ctx context.Context, call Call, id string, approve bool, 
 		if err != nil {
 			return cab.Change{}, err
 		}
-		return change, intact(c, in.Package, "decision")
+		return change, intact(c, in.Package, in.Request.ContentHash, "decision")
 	})
 }
 

@@ -22,6 +22,8 @@ type Service struct {
 	models   sync.Map // version → *risk.Model
 	policies sync.Map // digest → cab.Policy
 	scored   *recent  // what was read of evidence documents lately
+
+	tamperings sync.Map // tampering → true: those written to the ledger already
 }
 
 // New makes a service. clock tells the time; nil means the machine's clock.
@@ -34,9 +36,31 @@ func New(st *store.Store, clock func() time.Time) *Service {
 
 // Call is who asks, from where, and whether at most once.
 type Call struct {
-	Actor  cab.Actor
-	Source cab.Source
-	Once   *Once // nil: no idempotency key was sent
+	Actor   cab.Actor
+	TokenID string // of the token that it came with; "" if it came without one
+	Source  cab.Source
+	Once    *Once // nil: no idempotency key was sent
+}
+
+// credential is what is read again in the transaction; nothing for the house's
+// own acts.
+func (c Call) credential() store.Credential {
+	if c.Actor.Role == cab.System {
+		return store.Credential{}
+	}
+	return store.Credential{PrincipalID: c.Actor.ID, TokenID: c.TokenID}
+}
+
+// stillThere refuses a call whose caller's access has ended since it was let in.
+func (c Call) stillThere(tx *store.Tx, now time.Time) error {
+	if c.Actor.Role == cab.System {
+		return nil
+	}
+	caller, err := tx.Caller(c.credential())
+	if err != nil {
+		return err
+	}
+	return caller.StillIs(c.Actor, c.TokenID != "", now)
 }
 
 // Once makes a verb happen once for each key of a principal. The answer is
@@ -79,11 +103,12 @@ func (s *Service) cabCall(call Call) cab.Call {
 func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
 // do runs one changing verb in one transaction. Whether the role may ever do
-// this is settled before anything is looked up. The closure may run twice: each
+// this is settled before anything is looked up; that the caller still has the
+// role is settled again in the transaction. The closure may run twice: each
 // run starts from nothing.
 func do[T any](ctx context.Context, s *Service, call Call, action cab.Action, verb func(tx *store.Tx, c cab.Call) (T, error)) (T, error) {
 	return doWith(s, call, action, func(update func(*store.Tx, struct{}) error) error {
-		return s.store.Update(ctx, func(tx *store.Tx) error { return update(tx, struct{}{}) })
+		return s.store.UpdateAs(ctx, call.credential(), func(tx *store.Tx) error { return update(tx, struct{}{}) })
 	}, func(tx *store.Tx, c cab.Call, _ struct{}) (T, error) { return verb(tx, c) })
 }
 
@@ -96,6 +121,9 @@ func doWith[In, T any](s *Service, call Call, action cab.Action, run func(update
 	}
 	err := run(func(tx *store.Tx, in In) error {
 		result, refusal = none, nil
+		if err := call.stillThere(tx, s.now()); err != nil {
+			return err
+		}
 		if err := replay(tx, call); err != nil {
 			return err
 		}

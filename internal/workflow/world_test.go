@@ -83,6 +83,13 @@ func newWorld(t testing.TB, e storetest.Engine) *world {
 	return w
 }
 
+// person adds somebody and returns their calls.
+func (s *Service) person(t testing.TB, name string, role cab.Role) Call {
+	t.Helper()
+	p := must[cab.Principal](t)(s.AddUser(context.Background(), Call{Actor: cab.Setup}, name, role))
+	return Call{Actor: p.Actor(), Source: cab.Source{Address: "192.0.2.1", UserAgent: "test"}}
+}
+
 const hash64 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 // evidenceOf is complete evidence. kind: low (11.08), middling (62.75: between
