@@ -118,7 +118,7 @@ func NewFrontier(size int64, tiles map[TileID][]byte) (*Frontier, error) {
 		width := int((size >> (TileHeight * id.Level)) % tileWidth)
 		data := tiles[id]
 		if len(data) < width*tlog.HashSize {
-			return nil, fmt.Errorf("the ledger's tile %d/%d has %d bytes, want %d: the stored tree is damaged; run eucora audit verify --database", id.Level, id.Index, len(data), width*tlog.HashSize)
+			return nil, fmt.Errorf("the ledger's tile %d/%d has %d bytes, want %d: the stored tree is damaged; run eucora audit verify --whole-database", id.Level, id.Index, len(data), width*tlog.HashSize)
 		}
 		f.edge[id.Level] = bytes.Clone(data[:width*tlog.HashSize])
 		for i := range width {

@@ -42,6 +42,7 @@ func updateAhead[T any](ctx context.Context, s *Store, who Credential, begin fun
 		ahead = begin()
 		return ahead.statements
 	}
+	j.forget = func() { ahead = nil }
 	j.update = func(tx *Tx) error {
 		l := ahead
 		ahead = nil // good for one run

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,13 +19,14 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
 )
 
 const (
 	// ledgerLock is the advisory lock that makes the writers of all replicas
 	// serial: "eucora" in ASCII.
 	ledgerLock int64 = 0x6575636f7261
+	// schemaLock lets one process at a time bring the schema up to date.
+	schemaLock = ledgerLock + 1
 	// writeLimit bounds each statement and each pause of the writing
 	// transaction. A replica that stalls loses the lock with its transaction.
 	writeLimit = 10 * time.Second
@@ -44,10 +46,7 @@ func openPostgres(ctx context.Context, url string) (*postgresEngine, error) {
 	if err != nil {
 		return nil, err
 	}
-	readers, err := postgresPool(ctx, url, int32(max(8, 4*runtime.NumCPU())), map[string]string{
-		"default_transaction_isolation": "repeatable read", "default_transaction_read_only": "on",
-		"idle_in_transaction_session_timeout": limit,
-	})
+	readers, err := postgresReaders(ctx, url)
 	if err != nil {
 		write.Close()
 		return nil, err
@@ -61,10 +60,17 @@ func openPostgres(ctx context.Context, url string) (*postgresEngine, error) {
 	return e, nil
 }
 
+func postgresReaders(ctx context.Context, url string) (*pgxpool.Pool, error) {
+	return postgresPool(ctx, url, int32(max(8, 4*runtime.NumCPU())), map[string]string{
+		"default_transaction_isolation": "repeatable read", "default_transaction_read_only": "on",
+		"idle_in_transaction_session_timeout": fmt.Sprint(writeLimit.Milliseconds()),
+	})
+}
+
 func postgresPool(ctx context.Context, url string, size int32, session map[string]string) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		return nil, errors.New("the database address is not a valid postgres:// URL") // without it: it may hold a password
+		return nil, fmt.Errorf("%w: it is not a valid postgres:// URL", ErrAddress) // without it: it may hold a password
 	}
 	config.MaxConns = size
 	config.ConnConfig.ConnectTimeout = 5 * time.Second
@@ -86,17 +92,21 @@ func (e *postgresEngine) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	locker, err := lock.NewPostgresSessionLocker()
-	if err != nil {
-		return err
-	}
 	pool, err := postgresPool(ctx, e.url, 2, nil) // of its own: a migration may take long, and writes
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
+	held, err := pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer held.Release() // the pool is closed next, and the lock goes with the session
+	if _, err := held.Exec(ctx, "SELECT pg_advisory_lock($1)", schemaLock); err != nil {
+		return err
+	}
 	db := stdlib.OpenDBFromPool(pool)
-	provider, err := goose.NewProvider(goose.DialectPostgres, db, sub, goose.WithSessionLocker(locker))
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, sub)
 	if err != nil {
 		return err
 	}
@@ -145,7 +155,9 @@ func (e *postgresEngine) view(ctx context.Context, snapshot bool, read func(conn
 func (e *postgresEngine) roundTrips() bool { return true }
 
 func (e *postgresEngine) close() error {
-	e.write.Close()
+	if e.write != nil { // not in an archive
+		e.write.Close()
+	}
 	e.readers.Close()
 	return nil
 }
@@ -161,12 +173,10 @@ func (e *postgresEngine) explain(err error) error {
 	if _, ok := errors.AsType[*cab.Error](err); ok {
 		return err
 	}
+	if unavailableCode(err) {
+		return unavailable(err)
+	}
 	if failed, ok := errors.AsType[*pgconn.PgError](err); ok {
-		for _, class := range unavailableClasses {
-			if strings.HasPrefix(failed.Code, class) {
-				return unavailable(err)
-			}
-		}
 		switch failed.Code {
 		case "23505":
 			return stale()
@@ -179,6 +189,11 @@ func (e *postgresEngine) explain(err error) error {
 		return unavailable(err)
 	}
 	return err
+}
+
+func unavailableCode(err error) bool {
+	failed, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && slices.ContainsFunc(unavailableClasses, func(class string) bool { return strings.HasPrefix(failed.Code, class) })
 }
 
 func lostConnection(err error) bool {
@@ -280,18 +295,21 @@ func (c *postgresConn) rollbackTo() error {
 }
 
 // commit commits. Everything else has been sent and is known to have done what
-// it should: see settle.
+// it should: see settle. What the server said of COMMIT counts, whatever becomes
+// of the connection after; if it said nothing, nobody knows.
 func (c *postgresConn) commit() error {
-	c.queue("COMMIT", -1)
-	err := c.send()
-	if err != nil && lostConnection(err) {
-		err = &cab.Error{
+	tag, err := c.conn.Exec(c.ctx, "COMMIT", pgx.QueryExecModeSimpleProtocol)
+	switch {
+	case tag.String() == "COMMIT":
+		c.end()
+		return nil
+	case err == nil:
+		return fmt.Errorf("the database answered COMMIT with %q", tag)
+	case unavailableCode(err) || lostConnection(err):
+		return &cab.Error{
 			Kind: cab.Unavailable, Code: "COMMIT_UNKNOWN", Err: err,
 			Message: "the database was lost while committing; look whether this was done before you repeat it, or repeat it with the same Idempotency-Key",
 		}
-	}
-	if err == nil {
-		c.end()
 	}
 	return err
 }

@@ -6,9 +6,11 @@ import (
 
 const publishedColumns = `version, digest, published_by_id, published_by_name, published_at, document`
 
-func scanPublished(r row, p *cab.Published) error {
-	return r.Scan(&p.Version, &p.Digest, &p.PublishedBy.ID, &p.PublishedBy.Username, atTime{&p.PublishedAt}, &p.Document)
+func publishedFields(p *cab.Published) []any {
+	return []any{&p.Version, &p.Digest, &p.PublishedBy.ID, &p.PublishedBy.Username, atTime{&p.PublishedAt}, &p.Document}
 }
+
+func scanPublished(r row, p *cab.Published) error { return r.Scan(publishedFields(p)...) }
 
 // Model returns a published risk model.
 func (r *Reader) Model(version string) (cab.Published, error) {

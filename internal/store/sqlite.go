@@ -97,8 +97,22 @@ func (e *sqliteEngine) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = provider.Up(ctx)
-	return err
+	for {
+		before, err := provider.GetDBVersion(ctx)
+		if err != nil && before != 0 {
+			return err
+		}
+		_, err = provider.Up(ctx)
+		if err == nil {
+			return nil
+		}
+		// Another process may be doing the same: then it was quicker, and the
+		// version has risen. Each migration is one transaction.
+		after, failed := provider.GetDBVersion(ctx)
+		if failed != nil || after <= before {
+			return err
+		}
+	}
 }
 
 func (e *sqliteEngine) begin() (writing, error) {
@@ -120,23 +134,44 @@ func (e *sqliteEngine) view(ctx context.Context, snapshot bool, read func(conn) 
 		}
 	}
 	c := &sqliteConn{ctx: ctx, session: session, single: !snapshot}
-	if !snapshot {
-		return read(c)
+	if snapshot {
+		err = c.within(func() error { return read(c) })
+	} else {
+		err = read(c)
 	}
-	return c.within(func() error { return read(c) })
+	if c.broken {
+		err = errors.Join(err, session.close())
+		session = nil // the next call opens another
+	}
+	return err
 }
 
-// within runs do in a transaction of its own, which ends even when the context
-// is over.
-func (c *sqliteConn) within(do func() error) (err error) {
-	if err := c.exec("BEGIN"); err != nil {
+// within runs do in a transaction of its own. Beginning and ending it does not
+// stop when the context is over: the driver may report the context's end after
+// SQLite has begun, and a session that is left in a transaction would show that
+// moment for ever after. A session for which that is not certain is given up.
+func (c *sqliteConn) within(do func() error) error {
+	if err := c.ctx.Err(); err != nil {
 		return err
 	}
-	defer func() {
-		c.ctx = context.WithoutCancel(c.ctx)
-		err = errors.Join(err, c.exec("COMMIT"))
-	}()
-	return do()
+	if err := c.always("BEGIN"); err != nil {
+		c.broken = true
+		return err
+	}
+	err := do()
+	if failed := c.always("COMMIT"); failed != nil {
+		c.broken = true
+		err = errors.Join(err, failed)
+	}
+	return err
+}
+
+// always runs a statement whether or not the context is over.
+func (c *sqliteConn) always(text string) error {
+	ctx := c.ctx
+	defer func() { c.ctx = ctx }()
+	c.ctx = context.WithoutCancel(ctx)
+	return c.exec(text)
 }
 
 func (e *sqliteEngine) roundTrips() bool { return false }
@@ -148,7 +183,10 @@ func (e *sqliteEngine) close() error {
 			all = append(all, session.close())
 		}
 	}
-	return errors.Join(append(all, e.write.close(), e.readers.Close(), e.db.Close())...)
+	if e.write != nil { // not in an archive
+		all = append(all, e.write.close(), e.db.Close())
+	}
+	return errors.Join(append(all, e.readers.Close())...)
 }
 
 func (s *sqliteSession) close() error {
@@ -191,6 +229,7 @@ type sqliteConn struct {
 	queued  []write
 	total   int
 	single  bool // reading without a transaction round it all
+	broken  bool // nobody knows what state the session is in
 }
 
 func (c *sqliteConn) queue(text string, want int64, args ...any) {

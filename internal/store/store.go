@@ -81,7 +81,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	case "postgres", "postgresql":
 		s.engine, err = openPostgres(ctx, o.URL)
 	default:
-		return nil, fmt.Errorf("database %q: want sqlite:PATH or postgres://…", scheme)
+		return nil, unknownScheme(scheme)
 	}
 	if err != nil {
 		return nil, err

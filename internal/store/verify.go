@@ -3,6 +3,8 @@ package store
 import (
 	"bytes"
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 
 	"github.com/eucora/eucora/internal/cab"
@@ -45,9 +47,9 @@ const verifyPage = 256
 // tree, the columns of events against their leaves, every row against the fold
 // of the events, every document against its hash. The error is about not being
 // able to look; what was found is in the report.
-func (s *Store) Verify(ctx context.Context, o VerifyOptions) (VerifyReport, error) {
-	v := &verification{o: o, rows: cab.Rows{}}
-	err := s.engine.view(ctx, true, func(c conn) error {
+func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (VerifyReport, error) {
+	v := &verification{o: o, rows: cab.Rows{}, positions: map[cab.Subject]int64{}, newest: map[string]int64{}}
+	err := a.engine.view(ctx, true, func(c conn) error {
 		v.r = &Reader{c}
 		for _, step := range []func() error{v.loadCheckpoints, v.events, v.finishTree, v.compareRows} {
 			if err := step(); err != nil {
@@ -56,7 +58,7 @@ func (s *Store) Verify(ctx context.Context, o VerifyOptions) (VerifyReport, erro
 		}
 		return nil
 	})
-	return v.report, s.engine.explain(err)
+	return v.report, a.engine.explain(err)
 }
 
 // verification is one run of Verify.
@@ -65,6 +67,8 @@ type verification struct {
 	o           VerifyOptions
 	report      VerifyReport
 	rows        cab.Rows
+	positions   map[cab.Subject]int64 // of packages, models and policies: their order, as the events have it
+	newest      map[string]int64      // the last position given: by deployment, or by kind
 	tree        ledger.Frontier
 	checkpoints []signed // not yet reached, by size
 	size        int64    // as the database says
@@ -94,6 +98,9 @@ func (v *verification) loadCheckpoints() error {
 			return err
 		}, `SELECT size, note FROM checkpoint ORDER BY size`))
 	v.report.Checkpoints = len(v.checkpoints)
+	if err == nil && v.size > 0 && len(v.checkpoints) == 0 {
+		v.find(-1, "there are %d events and no signed checkpoint: they were taken away, or no server has run for a second", v.size)
+	}
 	if err != nil || v.o.Held == nil {
 		return err
 	}
@@ -122,6 +129,13 @@ func scanFullEvent(r row, e *fullEvent) error {
 
 func (v *verification) events() error {
 	v.reached()
+	var before int64
+	if err := v.r.c.run(statement{`SELECT COUNT(*) FROM event WHERE seq < 0`, nil, func(r row) error { return r.Scan(&before) }}); err != nil {
+		return err
+	}
+	if before > 0 {
+		v.find(0, "%d events stand before the first place of the ledger: they were added behind its back", before)
+	}
 	for next := int64(0); ; {
 		page, err := all(v.r, scanFullEvent, `SELECT seq, id, time, type, correlation_id, actor_id, leaf FROM event WHERE seq >= $1 ORDER BY seq LIMIT $2`, next, verifyPage)
 		if err != nil {
@@ -174,10 +188,28 @@ func (v *verification) event(e *fullEvent, stored []byte) {
 		if err := v.rows.Fold(said); err != nil {
 			v.find(place, "event %d cannot be folded: %v", place, err)
 		}
+		v.order(said)
 	}
 	v.tree.Append(hash)
 	v.report.Events++
 	v.reached()
+}
+
+// order notes which package of its deployment, which model and which policy an
+// event makes: the highest position is the one that counts.
+func (v *verification) order(e cab.Event) {
+	next := func(kind cab.SubjectKind, id, among string) {
+		v.newest[among]++
+		v.positions[cab.Subject{Kind: kind, ID: id}] = v.newest[among]
+	}
+	switch d := e.Data; {
+	case e.Type == cab.EvidenceCreated && d.Package != nil:
+		next(cab.KindPackage, d.Package.ID, d.Package.DeploymentID)
+	case e.Type == cab.ModelChanged && d.Model != nil:
+		next(cab.KindModel, d.Model.Version, "risk models")
+	case e.Type == cab.PolicyChanged && d.Policy != nil:
+		next(cab.KindPolicy, d.Policy.Version, "policies")
+	}
 }
 
 // reached checks the checkpoints of the size that the tree has now.
@@ -239,16 +271,16 @@ func (v *verification) compareRows() error {
 			return compareTable(v, cab.KindToken, `SELECT `+tokenColumns+` FROM token t`, scanToken, func(t *cab.Token) string { return t.ID })
 		},
 		func() error {
-			return compareTable(v, cab.KindModel, `SELECT `+publishedColumns+` FROM risk_model`, v.scanDocument, func(p *cab.Published) string { return p.Version })
+			return compareTable(v, cab.KindModel, `SELECT `+publishedColumns+`, position FROM risk_model`, v.scanDocument(cab.KindModel), func(p *cab.Published) string { return p.Version })
 		},
 		func() error {
-			return compareTable(v, cab.KindPolicy, `SELECT `+publishedColumns+` FROM policy`, v.scanDocument, func(p *cab.Published) string { return p.Version })
+			return compareTable(v, cab.KindPolicy, `SELECT `+publishedColumns+`, position FROM policy`, v.scanDocument(cab.KindPolicy), func(p *cab.Published) string { return p.Version })
 		},
 		func() error {
 			return compareTable(v, cab.KindDeployment, `SELECT `+deploymentColumns+` FROM deployment d`, scanDeployment, func(d *cab.Deployment) string { return d.ID })
 		},
 		func() error {
-			return compareTable(v, cab.KindPackage, `SELECT `+packageColumns+`, p.document FROM evidence_package p`, v.scanHashed, func(p *cab.Package) string { return p.ID })
+			return compareTable(v, cab.KindPackage, `SELECT `+packageColumns+`, p.document, p.position FROM evidence_package p`, v.scanHashed, func(p *cab.Package) string { return p.ID })
 		},
 		func() error {
 			return compareTable(v, cab.KindRequest, `SELECT `+requestColumns+` FROM cab_request r`, scanRequest, func(q *cab.Request) string { return q.ID })
@@ -278,17 +310,20 @@ func (v *verification) compareRows() error {
 func compareTable[T any](v *verification, kind cab.SubjectKind, text string, scan func(row, *T) error, id func(*T) string) error {
 	return v.r.c.run(statement{text, nil, func(r row) error {
 		var value T
-		if err := scan(r, &value); err != nil {
-			return err
-		}
 		v.report.Rows++
+		lenient := &lenientRow{row: r}
+		if err := errors.Join(scan(lenient, &value), lenient.err); err != nil {
+			v.find(-1, "%s %s cannot be read: %v", kind, id(&value), err)
+			delete(v.rows, cab.Subject{Kind: kind, ID: id(&value)})
+			return nil
+		}
 		subject := cab.Subject{Kind: kind, ID: id(&value)}
 		state, known := v.rows[subject]
 		delete(v.rows, subject)
 		digest, err := cab.RowDigest(&value)
 		switch {
 		case err != nil:
-			return err
+			v.find(state.Seq, "%s %s cannot be compared: %v", kind, subject.ID, err)
 		case !known:
 			v.find(-1, "%s %s was never written by an event", kind, subject.ID)
 		case digest != state.Digest:
@@ -298,24 +333,65 @@ func compareTable[T any](v *verification, kind cab.SubjectKind, text string, sca
 	}})
 }
 
+// lenientRow scans what it can, and keeps what it cannot: a column that was
+// altered must not hide the others. (A driver may give up all rows after a
+// failed scan, so a failing scanner is not shown to it.)
+type lenientRow struct {
+	row
+	err error
+}
+
+func (l *lenientRow) Scan(dest ...any) error {
+	for i := range dest {
+		if scanner, ok := dest[i].(sql.Scanner); ok {
+			dest[i] = lenientScanner{scanner, l}
+		}
+	}
+	return l.row.Scan(dest...)
+}
+
+type lenientScanner struct {
+	sql.Scanner
+	of *lenientRow
+}
+
+func (s lenientScanner) Scan(value any) error {
+	s.of.err = errors.Join(s.of.err, s.Scanner.Scan(value))
+	return nil
+}
+
 // scanHashed reads a package and hashes its document.
 func (v *verification) scanHashed(r row, p *cab.Package) error {
-	if err := scanPackageDocument(r, p); err != nil {
+	var position int64
+	if err := r.Scan(append(packageFields(p), &p.Document, &position)...); err != nil {
 		return err
 	}
+	subject := cab.Subject{Kind: cab.KindPackage, ID: p.ID}
 	if evidence.Digest(p.Document) != p.ContentHash {
-		v.find(v.rows[cab.Subject{Kind: cab.KindPackage, ID: p.ID}].Seq, "the document of evidence %s no longer has its hash", p.ID)
+		v.find(v.rows[subject].Seq, "the document of evidence %s no longer has its hash", p.ID)
 	}
+	v.inPlace(subject, position)
 	return nil
 }
 
 // scanDocument reads a model or policy and hashes its document.
-func (v *verification) scanDocument(r row, p *cab.Published) error {
-	if err := scanPublished(r, p); err != nil {
-		return err
+func (v *verification) scanDocument(kind cab.SubjectKind) func(row, *cab.Published) error {
+	return func(r row, p *cab.Published) error {
+		var position int64
+		if err := r.Scan(append(publishedFields(p), &position)...); err != nil {
+			return err
+		}
+		if evidence.Digest(p.Document) != p.Digest {
+			v.find(-1, "the document of version %s no longer has its published digest", p.Version)
+		}
+		v.inPlace(cab.Subject{Kind: kind, ID: p.Version}, position)
+		return nil
 	}
-	if evidence.Digest(p.Document) != p.Digest {
-		v.find(-1, "the document of version %s no longer has its published digest", p.Version)
+}
+
+// inPlace checks a row's place among its like.
+func (v *verification) inPlace(subject cab.Subject, position int64) {
+	if want, known := v.positions[subject]; known && want != position {
+		v.find(v.rows[subject].Seq, "%s %s stands at place %d; event %d made it number %d", subject.Kind, subject.ID, position, v.rows[subject].Seq, want)
 	}
-	return nil
 }

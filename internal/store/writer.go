@@ -41,6 +41,7 @@ type job struct {
 	ctx    context.Context
 	who    Credential         // whose call it is; none for the house's own acts
 	ahead  func() []statement // what it reads first; nil: nothing is known
+	forget func()             // what was read ahead; nil with ahead
 	update func(*Tx) error
 	answer chan error
 	err    error // the closure's own failure, in the careful run
@@ -177,6 +178,13 @@ func (w *writer) attempt(batch []*job, careful bool) error {
 		return w.explain(err)
 	}
 	growth := w.newGrowth()
+	if careful {
+		for _, j := range batch {
+			if j.forget != nil {
+				j.forget() // it was read in a transaction that is gone
+			}
+		}
+	}
 	if !careful && w.store.engine.roundTrips() {
 		if err := readAhead(t, growth, batch); err != nil {
 			t.rollback()

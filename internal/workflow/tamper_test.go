@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"database/sql"
 	"fmt"
 	"strings"
 	"testing"
@@ -48,8 +49,30 @@ func TestTheDatabaseRefuses(t *testing.T) {
 			}
 		}
 		for _, table := range []string{"cab_request", "cab_exception", "deployment", "principal", "token"} {
-			if _, err := db.Exec("DELETE FROM " + table); err == nil {
-				t.Errorf("rows of %s can be deleted", table)
+			attacks := []string{"DELETE FROM " + table, "UPDATE " + table + " SET id = 'x'"}
+			if w.engine == "sqlite" {
+				attacks = append(attacks, "UPDATE OR REPLACE "+table+" SET id = id || 'x'", "UPDATE OR REPLACE "+table+" SET rowid = rowid + 1")
+			}
+			for _, attack := range attacks {
+				if result, err := db.Exec(attack); err == nil {
+					n, err := result.RowsAffected()
+					t.Errorf("%s changed %d rows (%v)", attack, n, err)
+				}
+			}
+		}
+		for _, attack := range []string{"DELETE FROM ledger_tile", "DELETE FROM ledger_state",
+			`INSERT INTO event SELECT -1, 'forged', time, type, correlation_id, actor_id, leaf FROM event WHERE seq = 1`} {
+			if _, err := db.Exec(attack); err == nil {
+				t.Errorf("%s is not refused", attack)
+			}
+		}
+		if w.engine == "postgres" { // a session of replication skips ordinary triggers
+			replica := must[*sql.Conn](t)(db.Conn(w.ctx))
+			defer replica.Close()
+			for _, attack := range []string{"SET session_replication_role = replica", "DELETE FROM event", "UPDATE decision SET rationale = 'x'", "TRUNCATE evidence_package"} {
+				if _, err := replica.ExecContext(w.ctx, attack); (err == nil) != strings.HasPrefix(attack, "SET") {
+					t.Errorf("%s in a session of replication: %v", attack, err)
+				}
 			}
 		}
 		if w.engine == "sqlite" { // by the other unique keys too
@@ -90,6 +113,15 @@ func TestTamperingIsFound(t *testing.T) {
 		{"forge a user", `INSERT INTO principal VALUES ('x', 'x', 'cab_member', 1, 0, 1)`, "was never written by an event", false},
 		{"loosen a policy", `UPDATE policy SET document = CAST('{}' AS BLOB)`, "no longer has its published digest", false},
 		{"change a tile", `UPDATE ledger_tile SET data = CAST('' AS BLOB)`, "is not in the tree", false},
+		{"bring an older policy back", `UPDATE policy SET position = position + 10 WHERE version = '1.0'`, "made it number 1", false},
+		{"make an older package the newest", `UPDATE evidence_package SET position = position + 1`, "made it number 1", false},
+		{"move a model", `UPDATE risk_model SET position = 7`, "made it number 1", false},
+		{"forge an event before the first", `INSERT INTO event SELECT -1, 'forged', time, type, correlation_id, actor_id, leaf FROM event WHERE seq = 20`, "before the first place", false},
+		{"take all checkpoints away", `DELETE FROM checkpoint`, "no signed checkpoint", false},
+		{"spoil a gate", `UPDATE cab_request SET gate = '{'`, "cannot be read", false},
+		{"spoil reviewers", `UPDATE cab_request SET reviewers = '7'`, "cannot be read", false},
+		{"spoil conditions", `UPDATE decision SET conditions = 'x'`, "decision ", false},
+		{"spoil controls", `UPDATE cab_exception SET compensating_controls = '{}'`, "cannot be read", false},
 		{"drop a checkpoint's signature", `UPDATE checkpoint SET note = 'eucora.test/ledger'`, "is not signed", false},
 	} {
 		t.Run(attack.name, func(t *testing.T) {
@@ -98,6 +130,11 @@ func TestTamperingIsFound(t *testing.T) {
 				held := must[[]byte](t)(w.store.Checkpoint(w.ctx))
 				db := storetest.Owner(t, w.url)
 				storetest.DropTriggers(t, db, w.engine)
+				if w.engine == "postgres" {
+					if _, err := db.Exec(`ALTER TABLE event DROP CONSTRAINT event_no_place_before_the_first`); err != nil {
+						t.Fatal(err)
+					}
+				}
 				sql := attack.sql
 				if w.engine == "postgres" {
 					sql = strings.NewReplacer("CAST(replace(CAST(leaf AS TEXT), '192.0.2.1', '192.0.2.9') AS BLOB)", "convert_to(replace(convert_from(leaf, 'UTF8'), '192.0.2.1', '192.0.2.9'), 'UTF8')",

@@ -82,6 +82,11 @@ type Replayed struct {
 
 func (*Replayed) Error() string { return "answered before under this Idempotency-Key" }
 
+// Unwrap: to the store it is a refusal like any other, which undoes nothing.
+func (*Replayed) Unwrap() error {
+	return &cab.Error{Kind: cab.Conflict, Code: "REPLAYED", Message: "answered before"}
+}
+
 // tampered carries the event of a tampering found inside a transaction, so that
 // the refusal and the event are both had: the event is committed, the verb is
 // not.
