@@ -51,8 +51,28 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 	if err := jsonv2.Unmarshal(answer, out); err != nil {
 		return fmt.Errorf("%w: %s %s: %w", ErrNotEucora, method, path, err)
 	}
+	if answered, ok := out.(whole); ok && !answered.whole() {
+		return fmt.Errorf("%w: %s %s: the answer lacks what it is about", ErrNotEucora, method, path)
+	}
 	return nil
 }
+
+// whole reports whether an answer names the thing that it is about. A 200 with
+// {} in it, from whatever answers in the server's place, is no answer.
+type whole interface{ whole() bool }
+
+func (m *Me) whole() bool             { return m.ID != "" && m.Role != "" }
+func (d *Deployment) whole() bool     { return d.ID != "" && d.State != "" }
+func (s *ApprovalStatus) whole() bool { return s.DeploymentID != "" }
+func (e *Evidence) whole() bool       { return e.ID != "" && e.ContentHash != "" }
+func (b *Breakdown) whole() bool      { return b.PackageID != "" }
+func (v *Verification) whole() bool   { return v.PackageID != "" && v.ContentHash != "" }
+func (r *Request) whole() bool        { return r.ID != "" && r.Status != "" }
+func (e *Exception) whole() bool      { return e.ID != "" && e.Status != "" }
+func (l *List[T]) whole() bool        { return l.Results != nil }
+func (p *Published) whole() bool      { return p.Version != "" && p.Digest != "" }
+func (s *Scored) whole() bool         { return s.RiskModelVersion != "" }
+func (c *Checkpoint) whole() bool     { return c.Note != "" && c.Key != "" }
 
 func (c *Client) send(ctx context.Context, method, path string, query url.Values, in any) ([]byte, error) {
 	request, err := c.request(ctx, method, path, query, in)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/url"
 	"os"
 
@@ -161,39 +160,59 @@ func (c *auditVerifyCmd) tell(a *app, v *verified, held bool) {
 	}
 }
 
-// database checks the whole database.
+// database checks the whole database. It only looks: it needs no signing key,
+// and makes and mends nothing.
 func (c *auditVerifyCmd) database(a *app, held []byte, result *verified) error {
-	s, err := c.open(a.ctx, slog.New(slog.DiscardHandler))
+	archive, err := store.OpenArchive(a.ctx, c.url())
+	if errors.Is(err, store.ErrAddress) {
+		return usage("%v", err)
+	}
+	if err != nil {
+		return unknown("the database cannot be read as one of Eucora's: %v", err)
+	}
+	defer archive.Close()
+	if result.Key, err = archive.LedgerKey(a.ctx); err != nil {
+		return err
+	}
+	if c.Key != "" {
+		result.Key = c.Key
+	}
+	if result.Key == "" {
+		result.find("the database does not say whose ledger it holds: the row was taken away; give the key with --key")
+		return nil
+	}
+	verifier, err := c.verifier(result.Key)
 	if err != nil {
 		return err
 	}
-	defer s.store.Close()
-	result.Key = s.store.LedgerKey()
-	key := c.Key
-	if key == "" {
-		key = result.Key
-	}
-	verifier, err := ledger.NewVerifier(key)
-	if err != nil {
-		return usage("--key: %v", err)
-	}
 	p := a.progress()
-	report, err := s.store.Verify(a.ctx, store.VerifyOptions{
+	report, err := archive.Verify(a.ctx, store.VerifyOptions{
 		Verifier: verifier, Held: held, Progress: func(done, total int64) { p.show("checking event %d of %d", done, total) },
 	})
 	p.done()
 	if err != nil {
-		return err
+		return unknown("the database could not be checked: %v", err)
 	}
 	result.Events, result.Checkpoints, result.Rows, result.Root = report.Events, report.Checkpoints, report.Rows, report.Root.String()
 	for _, f := range report.Findings {
 		result.find("%s", f.What)
 	}
-	if len(report.Findings) > 0 {
-		return nil
-	}
-	result.newest, err = s.store.Checkpoint(a.ctx)
+	newest, err := archive.NewestCheckpoint(a.ctx)
+	result.newest = []byte(newest)
 	return err
+}
+
+// verifier is of the key that signs. One that is none is the mistake of whoever
+// gave it.
+func (c *auditVerifyCmd) verifier(key string) (*ledger.Verifier, error) {
+	verifier, err := ledger.NewVerifier(key)
+	switch {
+	case err == nil:
+		return verifier, nil
+	case c.Key != "":
+		return nil, usage("--key: %v", err)
+	}
+	return nil, unknown("the key that was named is none: %v", err)
 }
 
 // throughServer reads every event and builds the tree here; the server's word
@@ -211,9 +230,9 @@ func (c *auditVerifyCmd) throughServer(a *app, held []byte, result *verified) er
 	if c.Key != "" {
 		result.Key = c.Key
 	}
-	verifier, err := ledger.NewVerifier(result.Key)
+	verifier, err := c.verifier(result.Key)
 	if err != nil {
-		return usage("--key: %v", err)
+		return err
 	}
 	known := map[string][]byte{"the server's checkpoint": result.newest}
 	if held != nil {
@@ -262,7 +281,7 @@ func (c *auditVerifyCmd) rebuild(a *app, client *api.Client, size int64, expect 
 		}
 		canonical, err := evidence.Canonical(leaf)
 		if err != nil || json.Unmarshal(leaf, &e) != nil || e.Seq != tree.Size() {
-			return no("event %d is missing or is none; a role that may read all events is needed to check them all", tree.Size())
+			return unknown("event %d is missing or is none; a role that may read all events is needed to check them all", tree.Size())
 		}
 		tree.Add(ledger.LeafHash(canonical))
 		compare()

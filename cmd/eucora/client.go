@@ -23,7 +23,10 @@ type clientFlags struct {
 // it and nothing else.
 func (f clientFlags) client() (*api.Client, error) {
 	token := f.Token
-	if token == "" && f.TokenFile != "" {
+	if f.TokenFile != "" { // said more closely than the variable
+		if token != "" && token != os.Getenv("EUCORA_TOKEN") {
+			return nil, usage("give --token or --token-file, not both")
+		}
 		text, err := os.ReadFile(f.TokenFile)
 		if err != nil {
 			return nil, usage("token file: %v", err)

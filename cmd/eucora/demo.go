@@ -46,7 +46,16 @@ func (c *demoCmd) Run(a *app) error {
 	}
 	d := &demo{app: a, server: running, address: "http://" + running.address, dir: dir}
 	err = d.tour(a.ctx)
-	if err == nil && !c.Once {
+	if err == nil {
+		d.goodbye()
+	}
+	switch {
+	case err != nil:
+	case c.Once && c.Data != "":
+		a.printf("\nThis server ends here (--once); eucora serve --data %s starts another on the same data.\n", dir)
+	case c.Once:
+		a.printf("\nThis server ends here (--once), and its data with it.\n")
+	default:
 		a.printf("\nServing until you stop it with Ctrl-C.\n")
 		<-a.ctx.Done()
 	}
@@ -100,7 +109,6 @@ func (d *demo) tour(ctx context.Context) error {
 			return fmt.Errorf("the demo failed: %w", err)
 		}
 	}
-	d.goodbye()
 	return nil
 }
 

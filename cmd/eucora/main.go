@@ -50,8 +50,9 @@ type app struct {
 	ctx         context.Context
 	stdin       io.Reader
 	out, errOut io.Writer
-	colour      bool // on out
-	terminal    bool // errOut is one: progress is shown
+	colour      bool          // on out
+	terminal    bool          // errOut is one: progress is shown
+	done        chan struct{} // closed when a server has stopped
 }
 
 func main() {
@@ -67,7 +68,7 @@ func run(ctx context.Context, args []string) int {
 	exited := -1
 	parser, err := kong.New(&cli,
 		kong.Name("eucora"), kong.Description("Change-approval gate for endpoint application deployments."),
-		kong.UsageOnError(), kong.Writers(a.out, a.errOut), kong.Exit(func(code int) { exited = code }),
+		kong.UsageOnError(), kong.DefaultEnvars("EUCORA"), kong.Writers(a.out, a.errOut), kong.Exit(func(code int) { exited = code }),
 		kong.Configuration(configFile), kong.Bind(a), kong.Vars{"roles": rolesHelp}, kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}))
 	if err != nil {
 		fmt.Fprintln(a.errOut, "eucora:", err)
@@ -126,11 +127,19 @@ func (c *configValues) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (
 			return nil, nil
 		}
 	}
-	value, ok := c.values[flag.Name]
-	if !ok {
-		return nil, nil
+	switch value := c.values[flag.Name].(type) {
+	case nil:
+		return nil, nil // not there, or left empty
+	case map[string]any:
+		return nil, fmt.Errorf("config file: %s wants a value, not a table", flag.Name)
+	case []any:
+		if !flag.IsSlice() {
+			return nil, fmt.Errorf("config file: %s wants one value, not a list", flag.Name)
+		}
+		return value, nil
+	default:
+		return strings.TrimSpace(fmt.Sprint(value)), nil
 	}
-	return strings.TrimSpace(fmt.Sprint(value)), nil
 }
 
 type versionCmd struct{ outputFlags }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -244,6 +245,47 @@ func TestNonsenseIsNotYes(t *testing.T) {
 	}
 }
 
+// TestAnEmptyAnswerIsNoAnswer: whatever answers {} with 200 in the server's place
+// has said yes to nothing, for no command.
+func TestAnEmptyAnswerIsNoAnswer(t *testing.T) {
+	for _, body := range []string{`{}`, `{"id":""}`, `{"results":null}`} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprint(w, body)
+		}))
+		t.Setenv("EUCORA_TOKEN", "x")
+		t.Setenv("EUCORA_SERVER", server.URL)
+		const id = "00000000-0000-7000-8000-000000000000"
+		for _, line := range []string{
+			"submit " + id, "show " + id, "show CAB-0A1B2C3D4E5F", "show EXC-0A1B2C3D4E5F", "queue", "review CAB-0A1B2C3D4E5F",
+			"approve CAB-0A1B2C3D4E5F --rationale x", "reject CAB-0A1B2C3D4E5F --rationale x", "withdraw CAB-0A1B2C3D4E5F", "revoke CAB-0A1B2C3D4E5F --reason x",
+			"deployment create --app a --app-version 1 --ring LAB", "deployment report " + id + " DEPLOYMENT_STARTED",
+			"exception approve EXC-0A1B2C3D4E5F --rationale x", "exception list", "evidence show " + id, "evidence verify " + id, "audit verify", "audit trail " + id,
+		} {
+			if code := run(context.Background(), strings.Fields(line)); code != exitUnknown {
+				t.Errorf("%s answered by %s: exit status %d", line, body, code)
+			}
+		}
+		server.Close()
+	}
+}
+
+// TestWhoseToken: of a variable and a file on the command line, the file counts.
+func TestWhoseToken(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte("from-file\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("EUCORA_TOKEN", "from-variable")
+	client, err := clientFlags{Token: "from-variable", TokenFile: file}.client()
+	if err != nil || client.Token != "from-file" {
+		t.Errorf("acts with %v (%v)", client, err)
+	}
+	if _, err := (clientFlags{Token: "from-flag", TokenFile: file}).client(); statusOf(err) != exitUsage {
+		t.Errorf("both on the command line: %v", err)
+	}
+}
+
 // TestNoCommandIsNoYes: an empty command line, as an empty variable in a
 // pipeline makes it, does not exit 0.
 func TestNoCommandIsNoYes(t *testing.T) {
@@ -280,6 +322,22 @@ func TestConfig(t *testing.T) {
 	}
 	if run(context.Background(), append(args, "--data", filepath.Join(dir, "flag"))) != 0 || !made("flag") {
 		t.Error("the flag does not come before the variable")
+	}
+	os.Unsetenv("EUCORA_DATA")
+	for _, text := range []string{"data: [a, b]\n", "data: {a: b}\n"} {
+		write(text)
+		if code := run(context.Background(), args); code != exitUsage {
+			t.Errorf("%q in the file: exit status %d", text, code)
+		}
+	}
+	write("data:\n")
+	t.Chdir(dir) // the default is a folder here
+	if code := run(context.Background(), args); code != 0 {
+		t.Errorf("an empty value in the file: exit status %d", code)
+	}
+	t.Setenv("EUCORA_LISTEN", "")
+	if code := run(context.Background(), []string{"serve", "--data", filepath.Join(dir, "flag")}); code != exitUsage {
+		t.Errorf("an empty address to listen on: exit status %d", code)
 	}
 	write("dta: x\n")
 	if code := run(context.Background(), args); code != exitUsage {

@@ -18,6 +18,7 @@ func newApp(ctx context.Context) *app {
 		ctx: ctx, stdin: os.Stdin, out: os.Stdout, errOut: os.Stderr,
 		colour:   term.IsTerminal(int(os.Stdout.Fd())) && os.Getenv("NO_COLOR") == "",
 		terminal: term.IsTerminal(int(os.Stderr.Fd())),
+		done:     make(chan struct{}),
 	}
 }
 

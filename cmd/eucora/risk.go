@@ -138,7 +138,8 @@ func (c *riskCheckCmd) Run(a *app) error {
 }
 
 type riskShowCmd struct {
-	Version string `arg:"" optional:"" default:"1.0" help:"Version or file."`
+	outputFlags        // the model is JSON either way
+	Version     string `arg:"" optional:"" default:"1.0" help:"Version or file."`
 }
 
 // Run prints a model in the form in which it is published and hashed.

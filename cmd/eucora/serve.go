@@ -33,6 +33,9 @@ const graceful = 30 * time.Second
 
 // Run serves until a signal; a second one cuts.
 func (c *serveCmd) Run(a *app) error {
+	if c.Listen == "" {
+		return usage("--listen (EUCORA_LISTEN) is empty; to listen on every address say so: 0.0.0.0:8080")
+	}
 	debug.SetGCPercent(collectAt)
 	server, err := c.start(a.ctx, logger())
 	if err != nil {
@@ -49,6 +52,17 @@ func (c *serveCmd) Run(a *app) error {
 	limited, cancel := context.WithTimeout(cut, graceful)
 	defer cancel()
 	fmt.Fprintln(a.errOut, "stopping: requests that were accepted finish; a second signal cuts")
+	go func() { // the store may still be waiting for a database that hangs
+		third := make(chan os.Signal, 1)
+		<-cut.Done()
+		signal.Notify(third, os.Interrupt, syscall.SIGTERM)
+		select {
+		case <-third:
+			os.Exit(exitUnknown)
+		case <-a.done:
+		}
+	}()
+	defer close(a.done)
 	return server.stop(limited)
 }
 

@@ -47,11 +47,17 @@ type site struct {
 
 // open opens a site, making it at the first start.
 func (f siteFlags) open(ctx context.Context, log *slog.Logger) (*site, error) {
+	if f.Data == "" {
+		return nil, usage("--data (EUCORA_DATA) is empty")
+	}
 	signer, err := loadKey(f.keyFile())
 	if err != nil {
 		return nil, err
 	}
 	st, err := store.Open(ctx, store.Options{URL: f.url(), Signer: signer, Log: log})
+	if errors.Is(err, store.ErrAddress) {
+		return nil, usage("%v", err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +75,11 @@ func (f siteFlags) run(a *app, do func(s *site, call workflow.Call) error) error
 		return err
 	}
 	call := workflow.Call{Actor: cab.Setup, Source: cab.Source{Address: "command line", UserAgent: "eucora " + version}}
-	return errors.Join(do(s, call), s.store.Close())
+	err = do(s, call)
+	if cab.KindOf(err) == cab.Invalid {
+		err = usage("%v", err)
+	}
+	return errors.Join(err, s.store.Close())
 }
 
 // loadKey reads the ledger's key, or makes it: a file that only its owner can

@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/eucora/eucora/api"
@@ -31,13 +34,12 @@ func (c *submitCmd) Run(a *app) error {
 		if c.Urgent {
 			in.Urgency = "urgent"
 		}
-		submitted, err := client.Submit(ctx, in)
+		r, message, err := c.submit(ctx, client, in)
 		if err != nil {
 			return err
 		}
-		r := submitted.Request
 		if !c.JSON {
-			a.printf("%s  %s\n", r.Name, clean(submitted.Message))
+			a.printf("%s  %s\n", r.Name, clean(message))
 		}
 		if c.Wait && isOpen(r.Status) {
 			if r, err = c.wait(ctx, a, client, r); err != nil {
@@ -47,8 +49,48 @@ func (c *submitCmd) Run(a *app) error {
 		if err := c.print(a, r, func() { a.printf("%s  %s\n", r.Name, verdict(a, r)) }); err != nil {
 			return err
 		}
-		return judgement(r)
+		return stands(ctx, client, r)
 	})
+}
+
+// submit submits. A package that has been submitted already, perhaps by a run of
+// this command whose answer was lost, has the request that it has.
+func (c *submitCmd) submit(ctx context.Context, client *api.Client, in api.Submit) (api.Request, string, error) {
+	submitted, err := client.Submit(ctx, in)
+	problem, ok := errors.AsType[*api.Problem](err)
+	if !ok || problem.Code != "ALREADY_SUBMITTED" {
+		return submitted.Request, submitted.Message, err
+	}
+	filed, failed := client.Evidence(ctx, in.PackageID)
+	if failed != nil {
+		return api.Request{}, "", failed
+	}
+	page, failed := client.Requests(ctx, url.Values{"deployment_intent_id": {filed.DeploymentID}, "limit": {"200"}})
+	if failed != nil {
+		return api.Request{}, "", failed
+	}
+	for _, r := range page.Results {
+		if r.PackageID == filed.ID {
+			return r, "has been submitted before", nil
+		}
+	}
+	return api.Request{}, "", err
+}
+
+// stands is the judgement of a request whose approval, if it has one, still
+// holds: an exception may have been revoked, newer evidence filed.
+func stands(ctx context.Context, client *api.Client, r api.Request) error {
+	if err := judgement(r); err != nil {
+		return err
+	}
+	s, err := client.ApprovalStatus(ctx, r.DeploymentID)
+	if err != nil {
+		return unknown("%s is approved, but whether that still stands could not be told: %v", r.Name, err)
+	}
+	if !s.IsApproved || s.LatestRequest == nil || s.LatestRequest.ID != r.ID {
+		return no("%s was approved, and that does not stand: %s", r.Name, strings.Join(s.Reasons, "; "))
+	}
+	return nil
 }
 
 func isOpen(status string) bool {

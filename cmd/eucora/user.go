@@ -48,6 +48,9 @@ func (c *userListCmd) Run(a *app) error {
 		if err != nil {
 			return err
 		}
+		if users == nil {
+			users = []cab.Principal{} // [] in JSON
+		}
 		return c.print(a, users, func() {
 			var rows [][]string
 			for _, p := range users {

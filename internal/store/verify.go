@@ -106,7 +106,8 @@ func (v *verification) loadCheckpoints() error {
 	}
 	held, err := v.o.Verifier.Open(v.o.Held)
 	if err != nil {
-		return fmt.Errorf("the checkpoint that you hold: %w", err)
+		v.find(-1, "the checkpoint that you hold is not signed by the ledger's key: %v", err)
+		return nil
 	}
 	at := 0
 	for at < len(v.checkpoints) && v.checkpoints[at].size < held.Size {
