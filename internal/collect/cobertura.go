@@ -1,10 +1,6 @@
 package collect
 
-import (
-	"encoding/xml"
-	"errors"
-	"strconv"
-)
+import "encoding/xml"
 
 // isCobertura: Clover's root is called coverage too, and holds a project.
 func isCobertura(s shape) bool {
@@ -15,35 +11,31 @@ func isCobertura(s shape) bool {
 // lines repeat under methods, a file stands in several classes, and the stated
 // line-rate is often another number.
 func readCobertura(f *file, into *Report) error {
-	source := ""
-	enter := func(path []string, e xml.StartElement) error {
+	source, within := "", ""
+	enter := func(path []string, e xml.StartElement) (err error) {
 		n := len(path)
 		switch {
+		case e.Name.Local == "package":
+			within, err = placeName(attribute(e, "name"))
 		case e.Name.Local == "class":
-			source = attribute(e, "filename")
+			if source = attribute(e, "filename"); source == "" {
+				source = within + " class " + attribute(e, "name")
+			}
 		case e.Name.Local == "line" && n >= 3 && path[n-2] == "lines" && path[n-3] == "class":
-			number, err := strconv.ParseUint(attribute(e, "number"), 10, 32)
-			if err != nil {
+			number, ok := lineNumber(attribute(e, "number"))
+			if !ok {
 				return &ReadError{Place: clip(source, 200), Reason: "a line's number is not a number"}
 			}
-			hits, err := strconv.ParseFloat(attribute(e, "hits"), 64)
-			if err != nil {
+			hit, ok := hits(attribute(e, "hits"))
+			if !ok {
 				return &ReadError{Place: clip(source, 200) + ", line " + attribute(e, "number"), Reason: "hits is not a number"}
 			}
-			return into.line(source, Place{Line: uint32(number)}, 1, hits > 0)
+			return into.line(source, Place{Line: number}, 1, hit)
 		}
-		return nil
+		return err
 	}
 	if err := f.walk(walker{enter: enter}); err != nil {
 		return err
 	}
 	return into.anyLines()
-}
-
-// anyLines refuses a report in which nothing was measured.
-func (r *Report) anyLines() error {
-	if len(r.Lines) == 0 && r.Coverable == 0 {
-		return errors.New("holds no lines: nothing was measured, which is not full coverage")
-	}
-	return nil
 }

@@ -58,8 +58,37 @@ var formats = [...]format{
 	{"Trivy JSON", Scan, isTrivy, readTrivy},
 	{"Grype JSON", Scan, isGrype, readGrype},
 	{"JUnit XML", Tests, isJUnit, readJUnit},
+	{"NUnit 3 XML", Tests, isNUnit3, readNUnit3},
+	{"NUnit 2 XML", Tests, isNUnit2, readNUnit2},
+	{"xUnit.net XML", Tests, isXUnit, readXUnit},
+	{"TRX", Tests, isTRX, readTRX},
+	{"go test -json", Tests, isGoTest, readGoTest},
+	{"TAP", Tests, isTAP, readTAP},
 	{"Cobertura XML", Coverage, isCobertura, readCobertura},
 	{"Go coverprofile", Coverage, isGoCover, readGoCover},
+	{"JaCoCo XML", Coverage, isJaCoCo, readJaCoCo},
+	{"LCOV", Coverage, isLCOV, readLCOV},
+	{"Clover XML", Coverage, isClover, readClover},
+	{"coverage.py JSON", Coverage, isCoveragePy, readCoveragePy},
+	{"Istanbul JSON summary", Coverage, isIstanbulSummary, readIstanbulSummary},
+	{"Istanbul JSON", Coverage, isIstanbul, readIstanbul},
+	{"OpenCover XML", Coverage, isOpenCover, readOpenCover},
+	{"gocyclo text", Complexity, isGocyclo, readGocyclo},
+	{"Lizard CSV", Complexity, isLizardCSV, readLizardCSV},
+	{"Lizard XML", Complexity, isLizardXML, readLizardXML},
+	{"Lizard text", Complexity, isLizardText, readLizardText},
+	{"radon JSON", Complexity, isRadon, readRadon},
+	{"SonarQube measures JSON", Complexity, isSonar, readSonar},
+	{"in-toto statement", Provenance, isStatement, readAttestations},
+	{"DSSE envelope", Provenance, isDSSE, readAttestations},
+	{"Sigstore bundle", Provenance, isSigstore, readAttestations},
+	{"npm or GitHub attestations", Provenance, isResponse, readAttestations},
+	{"Google Cloud Build provenance", Provenance, isCloudBuild, readAttestations},
+	{"winget manifest", Packaging, isWinget, readWinget},
+	{"Chocolatey nuspec", Packaging, isNuspec, readNuspec},
+	{"Intune app", Packaging, isIntune, readIntune},
+	{"munki pkginfo", Packaging, isMunki, readMunki},
+	{"AutoPkg recipe", Packaging, isAutoPkg, readAutoPkg},
 }
 
 // Source is a file as it is handed in. It may be read several times.
@@ -80,7 +109,7 @@ type Report struct {
 	Tool    string // that wrote it, with its version, as far as it says
 
 	Components []Component // of an SBOM, nested ones included
-	Subject    string      // of an SBOM
+	Subject    string      // of an SBOM; the image's digest of Cloud Build provenance
 
 	Findings map[FindingKey]Finding // of a scan
 	Targets  int                    // of a scan: what was looked at
@@ -89,6 +118,7 @@ type Report struct {
 
 	Lines              Lines // of coverage that is told line by line
 	places             int   // in Lines
+	names              int   // bytes that the names of files in Lines take
 	Covered, Coverable int   // of coverage that is told by totals only, in lines or statements
 
 	Functions int    // of a complexity report
@@ -96,6 +126,11 @@ type Report struct {
 	HighestAt string // which function that is
 
 	Statements []VEXStatement
+
+	Attestations []Attestation // of a provenance statement
+
+	Packaging []Package // of packaging metadata
+	kept      int       // bytes in Packaging
 }
 
 // Component is one component of an SBOM.

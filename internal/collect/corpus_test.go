@@ -43,16 +43,7 @@ var refusedFiles = map[string]string{
 	"gen__proton-bridge-duplicate-components-key.cdx.json": "duplicate",
 	"gen__grype-duplicate-matches-key.json":                "duplicate",
 	"specification__invalid-bomformat-1.6.json":            "not CycloneDX",
-	"testXxe-xxe.xml":                                         "entity",
-	"junit-plugin__testXxe-xxe.xml":                           "entity",
-	"junit-plugin__testXxe-oob.xml":                           "",
-	"bom-shelter__scanoss-sbom-cdx.json":                      "",
-	"publish-unit-test-result-action__no-cases-but-tests.xml": "no test cases",
-	"test-reporter__jest-junit-empty-testsuite.xml":           "no test cases",
-	"xunit-plugin__gtester-testcase2-input.xml":               "is not a test report",
-	"coverage-model__cobertura-cpp.xml":                       "no lines",
-	"coverage-model__cobertura-empty.xml":                     "is not a coverage report",
-	"gen__go-version.cover.out":                               "no statements",
+	"bom-shelter__scanoss-sbom-cdx.json":                   "",
 }
 
 func TestCorpus(t *testing.T) {
@@ -63,8 +54,7 @@ func TestCorpus(t *testing.T) {
 	}
 	defer file.Close()
 	kinds := map[string]Kind{
-		"sbom-cyclonedx-json": SBOM, "scan-trivy": Scan, "scan-grype": Scan, "test-junit": Tests,
-		"cov-cobertura": Coverage, "cov-gocover": Coverage,
+		"sbom-cyclonedx-json": SBOM, "scan-trivy": Scan, "scan-grype": Scan,
 	}
 	lines := bufio.NewScanner(file)
 	lines.Buffer(nil, 1<<20)
@@ -78,7 +68,7 @@ func TestCorpus(t *testing.T) {
 		seen++
 		t.Run(columns[0], func(t *testing.T) { checkFile(t, dir, columns[0], kind, columns[8]) })
 	}
-	if err := lines.Err(); err != nil || seen < 100 {
+	if err := lines.Err(); err != nil || seen < 80 {
 		t.Errorf("%d files of the corpus were tried: %v", seen, err)
 	}
 }
@@ -110,21 +100,6 @@ func checkFile(t *testing.T, dir, path string, kind Kind, facts string) {
 		}
 	case Scan:
 		checkScan(t, report, facts)
-	case Tests:
-		broken := number(facts, "suite_level_errors")
-		failed := number(facts, "failures") + number(facts, "errors") + broken
-		if report.Total != number(facts, "tests")+broken || report.Failed != failed || report.Skipped != number(facts, "skipped") || report.Passed != number(facts, "passed") {
-			t.Errorf("total %d passed %d failed %d skipped %d: %s", report.Total, report.Passed, report.Failed, report.Skipped, facts)
-		}
-	case Coverage:
-		name := "recomputed_unique_file_line"
-		if report.Format == "Go coverprofile" {
-			name = "statements_union"
-		}
-		covered, all := CoverageOf(report)
-		if got := fmt.Sprintf("%d/%d", covered, all); !strings.HasPrefix(fact(facts, name), got) {
-			t.Errorf("%s: %s", got, facts)
-		}
 	}
 }
 

@@ -158,21 +158,18 @@ func CoverageOf(reports ...Report) (covered, all int) {
 	merged := Lines{}
 	for _, r := range reports {
 		covered, all = covered+r.Covered, all+r.Coverable
+		if len(reports) == 1 {
+			merged = r.Lines // there is nothing to unite: no copy
+			break
+		}
 		for file, places := range r.Lines {
 			for at, line := range places {
 				merged.add(file, at, line)
 			}
 		}
 	}
-	for _, places := range merged {
-		for _, line := range places {
-			all += int(line.Weight)
-			if line.Hit {
-				covered += int(line.Weight)
-			}
-		}
-	}
-	return covered, all
+	hit, known := merged.count()
+	return covered + hit, all + known
 }
 
 // Percent is covered of all in percent, with four decimals, rounded down: a

@@ -56,6 +56,13 @@ func (f *file) upTo(n int64) io.Reader {
 	return raw
 }
 
+// beginsWith tells the first character of the text that is not white space.
+func (f *file) beginsWith(c byte) bool {
+	head := make([]byte, 1000)
+	n, _ := io.ReadFull(f.text(), head)
+	return bytes.HasPrefix(bytes.TrimLeft(head[:n], " \t\r\n"), []byte{c})
+}
+
 // lines calls yield for each line of the text, without its end.
 func (f *file) lines(yield func(n int, line string) error) error {
 	lines := bufio.NewScanner(f.text())
@@ -64,6 +71,9 @@ func (f *file) lines(yield func(n int, line string) error) error {
 		if err := yield(n, string(bytes.TrimSuffix(lines.Bytes(), []byte("\r")))); err != nil {
 			return err
 		}
+	}
+	if errors.Is(lines.Err(), bufio.ErrTooLong) {
+		return fmt.Errorf("a line is longer than %d bytes", maxValue)
 	}
 	return lines.Err()
 }
@@ -146,6 +156,18 @@ func (f *file) one(read func(*jsontext.Decoder) error) error {
 
 // read reads an object; null is one without members.
 func (m members) read(d *jsontext.Decoder) error {
+	return entries(d, func(name string, d *jsontext.Decoder) error {
+		read, ok := m[name]
+		if !ok {
+			read = (*jsontext.Decoder).SkipValue
+		}
+		return read(d)
+	})
+}
+
+// entries reads an object whose names are data: do reads exactly one value.
+// null is one without entries.
+func entries(d *jsontext.Decoder, do func(name string, d *jsontext.Decoder) error) error {
 	if none, err := enter(d, '{'); none || err != nil {
 		return err
 	}
@@ -154,11 +176,7 @@ func (m members) read(d *jsontext.Decoder) error {
 		if err != nil {
 			return err
 		}
-		read, ok := m[name.String()]
-		if !ok {
-			read = (*jsontext.Decoder).SkipValue
-		}
-		if err := read(d); err != nil {
+		if err := do(name.String(), d); err != nil {
 			return err
 		}
 	}
@@ -218,9 +236,11 @@ type shape struct {
 	json    byte              // '{', '[' or 0
 	members map[string]bool   // of the object, or of the array's first object
 	texts   map[string]string // those members that are short strings
+	within  map[string]bool   // the names one level further in: of the members that are objects, or arrays that begin with one
 	root    string            // of XML
 	space   string            // the root's namespace
 	inside  map[string]bool   // XML elements directly under the root
+	keys    map[string]bool   // of a property list's dictionary, or of its array's dictionaries
 	lines   []string          // the first lines that are not empty, each cut at 1,000 bytes
 }
 
@@ -241,7 +261,7 @@ func (f *file) outline(n int64) (shape, error) {
 		return s, err
 	}
 	for line := range bytes.Lines(head) {
-		if line = bytes.TrimSpace(line); len(line) > 0 && len(s.lines) < 100 {
+		if line = bytes.TrimSpace(line); len(line) > 0 && len(s.lines) < 1000 {
 			s.lines = append(s.lines, string(line[:min(len(line), 1000)]))
 		}
 	}
@@ -265,7 +285,7 @@ func (f *file) outline(n int64) (shape, error) {
 
 // outlineJSON reads the names of the top-level members, of the first value only.
 func (s *shape) outlineJSON(d *jsontext.Decoder) error {
-	s.members, s.texts = map[string]bool{}, map[string]string{}
+	s.members, s.texts, s.within = map[string]bool{}, map[string]string{}, map[string]bool{}
 	if s.json == '[' {
 		if _, err := d.ReadToken(); err != nil {
 			return err
@@ -286,9 +306,11 @@ func (s *shape) outlineJSON(d *jsontext.Decoder) error {
 			return err
 		}
 		key := name.String()
-		s.members[key] = true
+		if len(key) <= 1000 { // no format has a longer one
+			s.members[key] = true
+		}
 		if d.PeekKind() != '"' {
-			if err := d.SkipValue(); err != nil {
+			if err := s.outlineWithin(d); err != nil {
 				return err
 			}
 			continue
@@ -302,4 +324,30 @@ func (s *shape) outlineJSON(d *jsontext.Decoder) error {
 		}
 	}
 	return nil
+}
+
+// outlineWithin passes over the value of a member, and notes names in it.
+func (s *shape) outlineWithin(d *jsontext.Decoder) error {
+	names := func(d *jsontext.Decoder) error {
+		return entries(d, func(name string, d *jsontext.Decoder) error {
+			if len(s.within) < 1000 && len(name) <= 100 {
+				s.within[name] = true
+			}
+			return d.SkipValue()
+		})
+	}
+	switch d.PeekKind() {
+	case '{':
+		return names(d)
+	case '[':
+		first := true
+		return elements(d, func(d *jsontext.Decoder) error {
+			defer func() { first = false }()
+			if first && d.PeekKind() == '{' {
+				return names(d)
+			}
+			return d.SkipValue()
+		})
+	}
+	return d.SkipValue()
 }

@@ -28,6 +28,22 @@ func xmlDecoder(text io.Reader) *xml.Decoder {
 	return decoder
 }
 
+// asXML10 makes XML 1.1 pass for 1.0, the only version that the decoder reads:
+// they differ in control characters only, which it refuses.
+func asXML10(text io.Reader) io.Reader {
+	var declaration [64]byte
+	n, _ := io.ReadFull(text, declaration[:]) // an error comes again
+	head := declaration[:n]
+	if end := bytes.Index(head, []byte("?>")); end > 0 && bytes.HasPrefix(head, []byte("<?xml")) {
+		for _, version := range []string{`version="1.`, `version='1.`} {
+			if at := bytes.Index(head[:end], []byte(version+"1")); at > 0 {
+				head[at+len(version)] = '0'
+			}
+		}
+	}
+	return io.MultiReader(bytes.NewReader(head), text)
+}
+
 // walker is called for what an XML document holds. path holds the local names
 // from the root to the element; it is good only during the call. Any of the
 // three may be nil.
@@ -41,7 +57,7 @@ type walker struct {
 func (f *file) walk(w walker) error { return w.walk(f.text()) }
 
 func (w walker) walk(text io.Reader) error {
-	limited := &pacedReader{Reader: text}
+	limited := &pacedReader{Reader: asXML10(text)}
 	decoder := xmlDecoder(limited)
 	var passed int64 // where the last token ended
 	limited.passed = func() int64 { return passed }
@@ -104,9 +120,11 @@ func xmlPlace(err error) (reason string, line int) {
 	return "", 0
 }
 
-// outlineXML reads the root and the names directly under it.
+// outlineXML reads the root and the names directly under it, and the keys of a
+// property list.
 func (s *shape) outlineXML(text io.Reader) error {
-	return walker{enter: func(path []string, start xml.StartElement) error {
+	s.keys = map[string]bool{}
+	enter := func(path []string, start xml.StartElement) error {
 		switch len(path) {
 		case 1:
 			s.root, s.space = path[0], start.Name.Space
@@ -116,5 +134,13 @@ func (s *shape) outlineXML(text io.Reader) error {
 			}
 		}
 		return nil
-	}}.walk(text)
+	}
+	key := func(path []string, text string) error {
+		if last := len(path) - 1; path[last] == "key" && s.root == "plist" && len(text) < 200 && len(s.keys) < 1000 &&
+			(last == 2 && path[1] == "dict" || last == 3 && path[1] == "array") {
+			s.keys[text] = true
+		}
+		return nil
+	}
+	return walker{enter: enter, text: key}.walk(text)
 }
