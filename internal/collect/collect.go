@@ -37,6 +37,7 @@ const (
 // Limits of what is read.
 const (
 	MaxReport = 256 << 20 // the largest report, in bytes
+	maxNames  = 128 << 20 // names of the findings of one file together, in bytes
 	maxItems  = 1 << 20   // components, or distinct findings, of one file
 	maxLines  = 4 << 20   // distinct lines of source in one coverage report
 	maxDepth  = 2500      // nesting of XML; JSON's is limited by its decoder
@@ -57,6 +58,16 @@ var formats = [...]format{
 	{"CycloneDX JSON", SBOM, isCycloneDX, readCycloneDX},
 	{"Trivy JSON", Scan, isTrivy, readTrivy},
 	{"Grype JSON", Scan, isGrype, readGrype},
+	{"OSV-Scanner JSON", Scan, isOSV, readOSV},
+	{"Snyk JSON", Scan, isSnyk, readSnyk},
+	{"SARIF", Scan, isSARIF, readSARIF},
+	{"GitLab security report", Scan, isGitLab, readGitLab},
+	{"govulncheck JSON", Scan, isGovulncheck, readGovulncheck},
+	{"npm audit JSON", Scan, isNPMAudit, readNPMAudit},
+	{"Nessus XML", Scan, isNessus, readNessus},
+	{"OpenVAS XML", Scan, isOpenVAS, readOpenVAS},
+	{"OpenVEX", VEX, isOpenVEX, readOpenVEX},
+	{"CSAF", VEX, isCSAF, readCSAF},
 	{"JUnit XML", Tests, isJUnit, readJUnit},
 	{"NUnit 3 XML", Tests, isNUnit3, readNUnit3},
 	{"NUnit 2 XML", Tests, isNUnit2, readNUnit2},
@@ -114,11 +125,12 @@ type Report struct {
 	Findings map[FindingKey]Finding // of a scan
 	Targets  int                    // of a scan: what was looked at
 
+	names int // bytes of the names in Findings, or of the files in Lines
+
 	Total, Passed, Failed, Skipped int // tests
 
 	Lines              Lines // of coverage that is told line by line
 	places             int   // in Lines
-	names              int   // bytes that the names of files in Lines take
 	Covered, Coverable int   // of coverage that is told by totals only, in lines or statements
 
 	Functions int    // of a complexity report
@@ -126,6 +138,7 @@ type Report struct {
 	HighestAt string // which function that is
 
 	Statements []VEXStatement
+	references int // products and parts in Statements, by name of the vulnerability
 
 	Attestations []Attestation // of a provenance statement
 
@@ -143,6 +156,7 @@ type VEXStatement struct {
 	Vulnerability string
 	Aliases       []string // other names of the vulnerability
 	Products      []string // purls, or other references that the document uses
+	Parts         []string // the only parts of the products that it is about; none: the products as they are
 	Status        string   // not_affected, affected, fixed, under_investigation
 	Justification string
 	Time          string // RFC 3339, where the document says; of two statements the later one holds

@@ -41,7 +41,6 @@ func number(facts, name string) int {
 // refusedFiles must be refused, though a tolerant parser reads something.
 var refusedFiles = map[string]string{
 	"gen__proton-bridge-duplicate-components-key.cdx.json": "duplicate",
-	"gen__grype-duplicate-matches-key.json":                "duplicate",
 	"specification__invalid-bomformat-1.6.json":            "not CycloneDX",
 	"bom-shelter__scanoss-sbom-cdx.json":                   "",
 }
@@ -54,7 +53,7 @@ func TestCorpus(t *testing.T) {
 	}
 	defer file.Close()
 	kinds := map[string]Kind{
-		"sbom-cyclonedx-json": SBOM, "scan-trivy": Scan, "scan-grype": Scan,
+		"sbom-cyclonedx-json": SBOM,
 	}
 	lines := bufio.NewScanner(file)
 	lines.Buffer(nil, 1<<20)
@@ -68,7 +67,7 @@ func TestCorpus(t *testing.T) {
 		seen++
 		t.Run(columns[0], func(t *testing.T) { checkFile(t, dir, columns[0], kind, columns[8]) })
 	}
-	if err := lines.Err(); err != nil || seen < 80 {
+	if err := lines.Err(); err != nil || seen < 40 {
 		t.Errorf("%d files of the corpus were tried: %v", seen, err)
 	}
 }
@@ -98,49 +97,5 @@ func checkFile(t *testing.T, dir, path string, kind Kind, facts string) {
 		if len(report.Components) != number(facts, "components_all_nested") || report.Version != fact(facts, "specVersion") {
 			t.Errorf("%d components of %s: %s", len(report.Components), report.Version, facts)
 		}
-	case Scan:
-		checkScan(t, report, facts)
-	}
-}
-
-// checkScan: every vulnerability is there once for each package, and the
-// severities agree when none stands twice.
-func checkScan(t *testing.T, report Report, facts string) {
-	vulnerabilities := 0
-	for key, f := range report.Findings {
-		if f.SetAside == "" && !strings.HasPrefix(key.Package, "misconfiguration:") && !strings.HasPrefix(key.Package, "secret:") {
-			vulnerabilities++
-		}
-	}
-	if want := fact(facts, "distinct_id_pkg"); want != "" && vulnerabilities != number(facts, "distinct_id_pkg") {
-		t.Errorf("%d distinct findings: %s", vulnerabilities, facts)
-	}
-	total := number(facts, "vulns") + number(facts, "matches")
-	if strings.Contains(facts, "misconf") || strings.Contains(facts, "secrets") || total != vulnerabilities {
-		return
-	}
-	c := CountFindings(report)
-	want := SeverityCounts{}
-	for _, part := range strings.Split(fact(facts, "severity"), ",") {
-		name, n, _ := strings.Cut(part, ":")
-		count := 0
-		fmt.Sscan(n, &count)
-		switch severityOf(name) {
-		case Critical:
-			want.Critical += count
-		case High:
-			want.High += count
-		case Medium:
-			want.Medium += count
-		case Low:
-			want.Low += count
-		case Negligible:
-			want.Negligible += count
-		default:
-			want.Unknown += count
-		}
-	}
-	if c != want {
-		t.Errorf("%+v, want %+v: %s", c, want, facts)
 	}
 }

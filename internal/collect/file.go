@@ -215,6 +215,54 @@ func value[T any](to *T) func(*jsontext.Decoder) error {
 	return func(d *jsontext.Decoder) error { return json.UnmarshalDecode(d, to) }
 }
 
+// first is an array of which only the first element is wanted.
+type first[T any] struct{ value T }
+
+// UnmarshalJSONFrom reads the first element and passes over the others.
+func (f *first[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	n := 0
+	return elements(d, func(d *jsontext.Decoder) error {
+		if n++; n > 1 {
+			return d.SkipValue()
+		}
+		return json.UnmarshalDecode(d, &f.value)
+	})
+}
+
+// loose is a string or a number, as text. Tools differ in which of the two they
+// write; anything else is passed over and leaves it empty.
+type loose string
+
+// UnmarshalJSONFrom reads one value.
+func (l *loose) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	if kind := d.PeekKind(); kind != '"' && kind != '0' {
+		return d.SkipValue()
+	}
+	token, err := d.ReadToken()
+	if err == nil {
+		*l = loose(token.String())
+	}
+	return err
+}
+
+// maxFew is how many elements an array inside one finding or statement may have.
+const maxFew = 100_000
+
+// few is an array that stands inside one finding or statement. It is held, so
+// its length is limited.
+type few[T any] []T
+
+// UnmarshalJSONFrom reads the elements one by one.
+func (f *few[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	return each(d, func(element T) error {
+		if len(*f) == maxFew {
+			return &ReadError{Place: clip(string(d.StackPointer()), 200), Reason: fmt.Sprintf("has more than %d elements", maxFew)}
+		}
+		*f = append(*f, element)
+		return nil
+	})
+}
+
 func enter(d *jsontext.Decoder, want jsontext.Kind) (none bool, err error) {
 	switch kind := d.PeekKind(); kind {
 	case want, 0: // 0: ReadToken has the error

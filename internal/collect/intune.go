@@ -1,6 +1,7 @@
 package collect
 
 import (
+	"cmp"
 	"errors"
 	"strings"
 
@@ -96,7 +97,7 @@ func (r *Report) addIntune(a *intuneApp) error {
 		return nil
 	}
 	p := a.Package
-	p.ID, p.Version = first(p.ID, a.shortName), first(p.Version, a.version, a.msiVersion)
+	p.ID, p.Version = cmp.Or(p.ID, a.shortName), cmp.Or(p.Version, a.version, a.msiVersion)
 	if p.Rules = a.rules; p.Rules == 0 {
 		p.Rules = a.oldRules
 	}
@@ -106,8 +107,8 @@ func (r *Report) addIntune(a *intuneApp) error {
 	case p.Install == "" && a.setupFile == "":
 		return errors.New("an app has neither installCommandLine nor a setup file")
 	}
-	a.installer.URL = first(a.setupFile, a.fileName, a.installFile)
-	a.installer.Architecture = first(a.installer.Architecture, a.platform)
+	a.installer.URL = cmp.Or(a.setupFile, a.fileName, a.installFile)
+	a.installer.Architecture = cmp.Or(a.installer.Architecture, a.platform)
 	if a.installer.URL != "" {
 		p.Installers = []Installer{a.installer}
 	}

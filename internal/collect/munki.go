@@ -1,6 +1,7 @@
 package collect
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -76,11 +77,11 @@ func (m *munkiItem) set(path []string, text string) error {
 
 func (r *Report) addMunki(m *munkiItem) error {
 	p := m.Package
-	p.Name = first(m.display, p.ID)
+	p.Name = cmp.Or(m.display, p.ID)
 	if p.ID == "" || p.Version == "" {
 		return &ReadError{Place: fmt.Sprintf("pkginfo %d", len(r.Packaging)+1), Reason: "has no name or no version"}
 	}
-	m.installer.URL, m.installer.Architecture = first(m.installer.URL, m.location), strings.Join(m.architectures, ",")
+	m.installer.URL, m.installer.Architecture = cmp.Or(m.installer.URL, m.location), strings.Join(m.architectures, ",")
 	if m.unattended == "true" {
 		m.installer.Silent = "unattended_install"
 	}

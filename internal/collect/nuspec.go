@@ -1,6 +1,7 @@
 package collect
 
 import (
+	"cmp"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -55,7 +56,7 @@ func readNuspec(f *file, into *Report) error {
 	for _, to := range fields {
 		*to = strings.TrimSpace(*to)
 	}
-	p.Name = first(title, p.ID)
+	p.Name = cmp.Or(title, p.ID)
 	if err := checkNuspec(p); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package collect
 
 import (
+	"cmp"
 	"encoding/hex"
 	"fmt"
 	"strings"
@@ -109,16 +110,6 @@ func fieldLength(text string) error {
 	return nil
 }
 
-// first is the first text that is not empty.
-func first(texts ...string) string {
-	for _, text := range texts {
-		if text != "" {
-			return text
-		}
-	}
-	return ""
-}
-
 // MergePackages unites what several files say of packages: parts of the same
 // manifest (identifier and version) become one package. What a part leaves out,
 // another fills in; a translation (locale) never wins over the manifest's own
@@ -156,7 +147,7 @@ func (p *Package) fill(other Package) error {
 	if len(p.Installers) > 0 && len(other.Installers) > 0 {
 		return fmt.Errorf("%s %s has installers in two manifests", p.ID, p.Version)
 	}
-	p.Name, p.Publisher = first(p.Name, other.Name), first(p.Publisher, other.Publisher)
+	p.Name, p.Publisher = cmp.Or(p.Name, other.Name), cmp.Or(p.Publisher, other.Publisher)
 	if len(other.Installers) > 0 {
 		p.Installers = other.Installers
 	}

@@ -1,7 +1,9 @@
 package collect
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -66,19 +68,57 @@ type FindingKey struct {
 // Finding is one finding at the highest severity that anybody gave it.
 type Finding struct {
 	Severity Severity
-	PURL     string // of the package; "" where the tool does not say
-	SetAside string // why it is listed and not counted; "" for one that counts
+	PURL     string   // of the package; "" where the tool does not say
+	SetAside string   // why it is listed and not counted; "" for one that counts
+	Aliases  []string // other names of the same vulnerability, as far as the tool says
 }
 
-// add notes a finding that counts.
+// add notes a finding that counts, of which no more is known.
 func (r *Report) add(id, pkg string, severity Severity) error {
-	return r.find(FindingKey{id, pkg}, Finding{Severity: severity})
+	return r.vulnerability(id, pkg, Finding{Severity: severity})
+}
+
+// vulnerability notes a finding under the id that its tool gave it. One without
+// an id counts as one for its package.
+func (r *Report) vulnerability(id, pkg string, f Finding) error {
+	switch {
+	case id == "" && pkg == "":
+		return errors.New("lists a finding that says neither what it is nor where")
+	case id == "":
+		id = "(no id)"
+	}
+	return r.find(FindingKey{id, pkg}, f)
+}
+
+// packageAt is what a finding is in: name@version, or the name alone where no
+// version is known.
+func packageAt(name, version string) string {
+	if version == "" {
+		return name
+	}
+	return name + "@" + version
+}
+
+// because is the reason that a finding is set aside for, as the file words it.
+func because(parts ...string) string {
+	parts = slices.DeleteFunc(parts, func(part string) bool { return strings.TrimSpace(part) == "" })
+	return clip(strings.Join(parts, ": "), 300)
+}
+
+// errNothingScanned is what a scan that looked at nothing ends with.
+func errNothingScanned(why string) error {
+	return fmt.Errorf("the scan looked at nothing (%s): that is not a clean scan", why)
 }
 
 // find notes a finding.
 func (r *Report) find(key FindingKey, f Finding) error {
 	if r.Findings == nil {
 		r.Findings = map[FindingKey]Finding{}
+	}
+	if _, known := r.Findings[key]; !known {
+		if r.names += len(key.ID) + len(key.Package); r.names > maxNames {
+			return fmt.Errorf("the names of its findings have more than %d bytes", maxNames)
+		}
 	}
 	if merge(r.Findings, key, f); len(r.Findings) > maxItems {
 		return fmt.Errorf("lists more than %d findings", maxItems)
@@ -95,6 +135,9 @@ func merge(all map[FindingKey]Finding, key FindingKey, f Finding) {
 		}
 		if known.PURL != "" {
 			f.PURL = known.PURL
+		}
+		if len(known.Aliases) > 0 {
+			f.Aliases = known.Aliases
 		}
 	}
 	all[key] = f

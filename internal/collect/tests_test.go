@@ -62,7 +62,7 @@ const (
 // counts are total, passed, failed, skipped.
 type counts [4]int
 
-func countsOf(r Report) counts { return counts{r.Total, r.Passed, r.Failed, r.Skipped} }
+func testCounts(r Report) counts { return counts{r.Total, r.Passed, r.Failed, r.Skipped} }
 
 func TestTestReports(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -116,7 +116,7 @@ func TestTestReports(t *testing.T) {
 		"JUnit, Eclipse":                {`<testrun><testsuite><testcase/><testcase incomplete="true"/></testsuite></testrun>`, "JUnit XML", counts{2, 1, 1, 0}},
 	} {
 		r := read(t, Tests, c.text)
-		if got := countsOf(r); got != c.want || r.Format != c.format {
+		if got := testCounts(r); got != c.want || r.Format != c.format {
 			t.Errorf("%s: %v of %s, want %v", name, got, r.Format, c.want)
 		}
 	}
@@ -128,13 +128,13 @@ func TestTestReports(t *testing.T) {
 // TestTestReportsEncodings: the same numbers whatever the encoding.
 func TestTestReportsEncodings(t *testing.T) {
 	for _, text := range []string{junit, nunit3, nunit2, xunit, xunit1, trx, tap, goEvents} {
-		want := countsOf(read(t, Tests, text))
+		want := testCounts(read(t, Tests, text))
 		wide := "\xff\xfe"
 		for _, b := range []byte(text) {
 			wide += string([]byte{b, 0})
 		}
 		for _, other := range []string{"\xef\xbb\xbf" + text, strings.ReplaceAll(text, "\n", "\r\n"), wide} {
-			if got := countsOf(read(t, Tests, other)); got != want {
+			if got := testCounts(read(t, Tests, other)); got != want {
 				t.Errorf("%v, want %v: %.60q", got, want, other)
 			}
 		}
@@ -241,8 +241,8 @@ func TestCorpusTests(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%v (%s)", err, columns[8])
 			}
-			if want := expected[columns[1]](columns[8]); countsOf(report) != want {
-				t.Errorf("%v, want %v: %s", countsOf(report), want, columns[8])
+			if want := expected[columns[1]](columns[8]); testCounts(report) != want {
+				t.Errorf("%v, want %v: %s", testCounts(report), want, columns[8])
 			}
 		})
 	}
@@ -278,7 +278,7 @@ func of(facts, name string, classify func(string) testResult) counts {
 			r.test(classify(part[:at]))
 		}
 	}
-	return countsOf(r)
+	return testCounts(r)
 }
 
 // and adds tests that failed and that no case shows.

@@ -1,6 +1,7 @@
 package collect
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -70,8 +71,8 @@ func readWinget(f *file, into *Report) error {
 func (k *wingetKeys) installer(all, from yamlMap) Installer {
 	return Installer{
 		URL: from.text(k.url), SHA256: from.text(k.sha256), Architecture: from.text(k.arch),
-		Type:   first(from.text("InstallerType"), all.text("InstallerType")),
-		Silent: first(from.mapping(k.switches).text("Silent"), all.mapping(k.switches).text("Silent")),
+		Type:   cmp.Or(from.text("InstallerType"), all.text("InstallerType")),
+		Silent: cmp.Or(from.mapping(k.switches).text("Silent"), all.mapping(k.switches).text("Silent")),
 	}
 }
 
