@@ -374,12 +374,16 @@ func submission(t *testing.T, score evidence.Score) Submission {
 	if err != nil {
 		t.Fatal(err)
 	}
+	clean, err := evidence.ParseSections([]byte(`{"scan_results":{"critical":0}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
 	return Submission{
 		ID:         "01900000-0000-7000-8000-0a1b2c3d4e5f",
 		Deployment: Deployment{ID: "dep", CorrelationID: "corr", CreatedBy: erin.Person()},
 		Package:    Package{ID: "pkg", ContentHash: strings.Repeat("a", 64), CreatedBy: erin.Person()},
 		Score:      score, Model: "1.0", Complete: evidence.Completeness{Complete: true},
-		Facts: evidence.ReadFacts(evidence.Sections{}), LatestID: "pkg", Policy: rules, Urgency: Standard,
+		Facts: evidence.ReadFacts(clean), LatestID: "pkg", Policy: rules, Urgency: Standard,
 	}
 }
 
@@ -418,10 +422,11 @@ func TestGuardsRaiseAndNeverLower(t *testing.T) {
 		{`{"scan_results":{"critical":1}}`, 1000, GateException},
 		{`{"scan_results":{"critical":[{"id":"CVE-1"}]}}`, 1000, GateException},
 		{`{"scan_results":{"critical":"none"}}`, 1000, GateException}, // unreadable is the worst
-		{`{"deployment_plan":{"privileged":true}}`, 1000, GateReview},
-		{`{"deployment_plan":{"privileged":false}}`, 1000, GateAuto},
-		{`{"deployment_plan":{"privileged":"no"}}`, 1000, GateReview},
-		{`{"deployment_plan":{"privileged":true}}`, 9000, GateException},
+		{`{"scan_results":{}}`, 1000, GateException},                  // and so is an absent number
+		{`{"deployment_plan":{"privileged":true},"scan_results":{"critical":0}}`, 1000, GateReview},
+		{`{"deployment_plan":{"privileged":false},"scan_results":{"critical":0}}`, 1000, GateAuto},
+		{`{"deployment_plan":{"privileged":"no"},"scan_results":{"critical":0}}`, 1000, GateReview},
+		{`{"deployment_plan":{"privileged":true},"scan_results":{"critical":0}}`, 9000, GateException},
 		{`{"deployment_plan":{"privileged":true},"scan_results":{"critical":2}}`, 6000, GateException},
 	} {
 		sections, err := evidence.ParseSections([]byte(c.data))

@@ -27,6 +27,8 @@ var statuses = map[cab.Kind]int{
 // retryStore is when to try again while the store cannot be used.
 const retryStore = 2 * time.Second
 
+const challenge = `Bearer realm="eucora"`
+
 // httpError is a refusal of HTTP's own: wrong media type, too large.
 type httpError struct {
 	status       int
@@ -53,7 +55,7 @@ func (s *Server) problemOf(w http.ResponseWriter, r *http.Request, err error) *a
 			w.Header().Set("Retry-After", strconv.Itoa(int(refusal.RetryAfter.Seconds())))
 			return problem(http.StatusTooManyRequests, "TOO_MANY_REFUSALS", refusal.Reason)
 		}
-		w.Header().Set("WWW-Authenticate", `Bearer realm="eucora"`)
+		w.Header().Set("WWW-Authenticate", challenge)
 		return problem(http.StatusUnauthorized, "NOT_AUTHENTICATED", refusal.Reason)
 	}
 	if own, ok := errors.AsType[*httpError](err); ok {
@@ -81,6 +83,10 @@ func (s *Server) problemOfRefusal(w http.ResponseWriter, refusal *cab.Error) *ap
 	if refusal.Kind == cab.Unavailable {
 		w.Header().Set("Retry-After", strconv.Itoa(int(retryStore.Seconds())))
 		s.Log.Warn("the store cannot be used", "code", refusal.Code, "error", fmt.Sprint(refusal.Err))
+	}
+	if refusal.Code == "ACCESS_ENDED" { // found out in the transaction, and the same as at the door
+		status = http.StatusUnauthorized
+		w.Header().Set("WWW-Authenticate", challenge)
 	}
 	p := problem(status, refusal.Code, refusal.Message)
 	p.Missing = refusal.Missing

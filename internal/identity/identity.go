@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/eucora/eucora/internal/cab"
@@ -55,6 +56,9 @@ type Authenticator struct {
 	log   *slog.Logger
 	brake *brake
 	touch chan touch
+
+	mu    sync.Mutex
+	known map[string]seen // by token id
 }
 
 // New makes an authenticator. It notes the use of tokens in the background
@@ -63,7 +67,7 @@ func New(ctx context.Context, st *store.Store, clock func() time.Time, log *slog
 	if clock == nil {
 		clock = time.Now
 	}
-	a := &Authenticator{store: st, clock: clock, log: log, brake: newBrake(), touch: make(chan touch, 64)}
+	a := &Authenticator{store: st, clock: clock, log: log, brake: newBrake(), touch: make(chan touch, 64), known: map[string]seen{}}
 	go a.noteUses(ctx)
 	return a
 }
@@ -71,7 +75,10 @@ func New(ctx context.Context, st *store.Store, clock func() time.Time, log *slog
 // Authenticate returns who holds the token in an Authorization header, and the
 // token's id. A caller without a valid one gets a *Refusal; other errors are the
 // store's.
-func (a *Authenticator) Authenticate(ctx context.Context, authorization string, source cab.Source) (actor cab.Actor, tokenID string, err error) {
+//
+// again says that the transaction which decides will look at the token again, as
+// every changing verb does: then what was read of it a moment ago will do here.
+func (a *Authenticator) Authenticate(ctx context.Context, authorization string, source cab.Source, again bool) (actor cab.Actor, tokenID string, err error) {
 	if authorization == "" {
 		return cab.Actor{}, "", &Refusal{Reason: "send a token: Authorization: Bearer euc_…"}
 	}
@@ -81,16 +88,11 @@ func (a *Authenticator) Authenticate(ctx context.Context, authorization string, 
 		return cab.Actor{}, "", a.refuse(ctx, source, "", "this is not a Eucora token; it looks like euc_…")
 	}
 	id, secret := form[1], form[2]
-	var token cab.Token
-	var principal cab.Principal
-	err = a.store.View(ctx, func(r *store.Reader) (err error) {
-		token, principal, err = r.Token(id)
-		return err
-	})
+	now := a.clock().UTC()
+	token, principal, err := a.look(ctx, id, now, again)
 	if err != nil && cab.KindOf(err) != cab.NotFound {
 		return cab.Actor{}, "", err
 	}
-	now := a.clock().UTC()
 	// An unknown token has an empty hash: the comparison is made all the same.
 	match := subtle.ConstantTimeCompare([]byte(hashOf(secret)), []byte(token.SecretHash)) == 1
 	if err != nil || !match || !token.Live(principal, now) {
@@ -99,6 +101,47 @@ func (a *Authenticator) Authenticate(ctx context.Context, authorization string, 
 	a.noteUse(token, now)
 	return principal.Actor(), id, nil
 }
+
+// lately is how old what is known of a token may be where it is looked at again.
+const lately = 2 * time.Second
+
+// seen is a token as it was read.
+type seen struct {
+	token     cab.Token
+	principal cab.Principal
+	at        time.Time
+}
+
+// look reads a token and its account, or for lately takes what was read before.
+func (a *Authenticator) look(ctx context.Context, id string, now time.Time, again bool) (cab.Token, cab.Principal, error) {
+	if again {
+		a.mu.Lock()
+		known, ok := a.known[id]
+		a.mu.Unlock()
+		if age := now.Sub(known.at); ok && 0 <= age && age < lately {
+			return known.token, known.principal, nil
+		}
+	}
+	var s seen
+	err := a.store.View(ctx, func(r *store.Reader) (err error) {
+		s.token, s.principal, err = r.Token(id)
+		return err
+	})
+	if err != nil {
+		return cab.Token{}, cab.Principal{}, err
+	}
+	s.at = now
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.known) >= maxKnown {
+		clear(a.known)
+	}
+	a.known[id] = s
+	return s.token, s.principal, nil
+}
+
+// maxKnown bounds how many tokens are remembered for a moment.
+const maxKnown = 10_000
 
 // refuse counts a refusal against its address, writes it down, and decides
 // whether the address has to wait.

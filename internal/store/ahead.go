@@ -60,9 +60,10 @@ func updateAhead[T any](ctx context.Context, s *Store, who Credential, begin fun
 }
 
 // readAhead sends in one pipeline what the closures of a batch will want to know:
-// how large the tree is, who is calling, and their first reads.
+// how large the tree is, which policy is in force, who is calling, and their
+// first reads.
 func readAhead(c conn, g *growth, batch []*job) error {
-	all := []statement{readTreeSize(&g.size)}
+	all := []statement{readTreeSize(&g.size), readActivePolicy(&g.policies)}
 	for _, j := range batch {
 		if _, known := g.callers[j.who]; !known && j.who.PrincipalID != "" {
 			caller := new(*cab.Caller)

@@ -20,6 +20,11 @@ type growth struct {
 	size     int64            // of the tree as the transaction found it; -1 until it is read
 	trails   map[string]bool  // that the batch has written to
 	callers  map[Credential]**cab.Caller
+	policies []cab.Published // the one in force; nil until it is read
+
+	together bool // the batch's events are written at its end, many in one statement
+	events   int  // that the batch has appended
+	rows     []any
 }
 
 func (w *writer) newGrowth() *growth {
@@ -73,6 +78,7 @@ func (g *growth) save(c conn) error {
 		g.frontier = g.writer.frontier
 		return nil
 	}
+	queueEvents(c, g.rows)
 	tiles := g.frontier.Dirty()
 	if len(tiles) == 0 {
 		return nil
@@ -85,16 +91,14 @@ func (g *growth) save(c conn) error {
 	return nil
 }
 
-// appendEvents gives events their ids and places, and puts them in the ledger:
-// all events of a change in one statement.
+// appendEvents gives events their ids and places, and puts them in the ledger.
 func (tx *Tx) appendEvents(events []cab.Event) error {
 	if tx.growth.frontier == nil {
 		if err := tx.growth.load(tx.Reader); err != nil {
 			return err
 		}
 	}
-	const columns = 7
-	args := make([]any, 0, columns*len(events))
+	args := make([]any, 0, eventColumns*len(events))
 	for i := range events {
 		e := &events[i]
 		tx.growth.trails[e.CorrelationID] = true
@@ -107,20 +111,37 @@ func (tx *Tx) appendEvents(events []cab.Event) error {
 		tx.growth.frontier.Append(ledger.LeafHash(leaf))
 		args = append(args, e.Seq, e.ID, micros(e.Time), string(e.Type), e.CorrelationID, e.Actor.ID, leaf)
 	}
-	tx.c.queue(insertEvents(len(events)), int64(len(events)), args...)
+	tx.growth.events += len(events)
+	if tx.growth.together {
+		tx.growth.rows = append(tx.growth.rows, args...)
+		return nil
+	}
+	queueEvents(tx.c, args)
 	return nil
 }
 
-func insertEvents(n int) string {
-	var text strings.Builder
-	text.WriteString(`INSERT INTO event (seq, id, time, type, correlation_id, actor_id, leaf) VALUES `)
-	for i := range n {
-		if i > 0 {
-			text.WriteString(", ")
+const eventColumns = 7
+
+// insertEvents are the statements that insert 1, 2, 4 … 64 events.
+var insertEvents = func() (texts [7]string) {
+	for i := range texts {
+		rows := make([]string, 1<<i)
+		for j := range rows {
+			at := eventColumns * j
+			rows[j] = fmt.Sprintf("($%d, $%d, $%d, $%d, $%d, $%d, $%d)", at+1, at+2, at+3, at+4, at+5, at+6, at+7)
 		}
-		fmt.Fprintf(&text, "($%d, $%d, $%d, $%d, $%d, $%d, $%d)", 7*i+1, 7*i+2, 7*i+3, 7*i+4, 7*i+5, 7*i+6, 7*i+7)
+		texts[i] = `INSERT INTO event (seq, id, time, type, correlation_id, actor_id, leaf) VALUES ` + strings.Join(rows, ", ")
 	}
-	return text.String()
+	return texts
+}()
+
+// queueEvents queues the rows of events in as few statements as will do.
+func queueEvents(c conn, rows []any) {
+	for i := len(insertEvents) - 1; i >= 0; i-- {
+		for n := eventColumns << i; len(rows) >= n; rows = rows[n:] {
+			c.queue(insertEvents[i], 1<<i, rows[:n:n]...)
+		}
+	}
 }
 
 // Leaf is the RFC 8785 form of an event: the bytes that are hashed.

@@ -42,6 +42,7 @@ func openPostgres(ctx context.Context, url string) (*postgresEngine, error) {
 	limit := fmt.Sprint(writeLimit.Milliseconds())
 	write, err := postgresPool(ctx, url, 1, map[string]string{
 		"statement_timeout": limit, "idle_in_transaction_session_timeout": limit,
+		"plan_cache_mode": "force_generic_plan", // it finds rows by their keys: there is one plan, and planning costs more than doing
 	})
 	if err != nil {
 		return nil, err
@@ -83,6 +84,7 @@ func postgresPool(ctx context.Context, url string, size int32, session map[strin
 	params["enable_seqscan"] = "off"
 	params["enable_hashjoin"] = "off"
 	params["enable_mergejoin"] = "off"
+	params["jit"] = "off" // compiling statements as small as these takes longer than running them
 	maps.Copy(params, session)
 	return pgxpool.NewWithConfig(ctx, config)
 }
@@ -178,7 +180,7 @@ func (e *postgresEngine) explain(err error) error {
 	}
 	if failed, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch failed.Code {
-		case "23505":
+		case "23505", "22012": // 22012: see guarded
 			return stale()
 		case "22021": // a text that no column can hold
 			return &cab.Error{Kind: cab.Invalid, Code: "INVALID_INPUT", Message: "a value holds characters that cannot be stored", Err: err}
@@ -215,7 +217,7 @@ type postgresConn struct {
 }
 
 func (c *postgresConn) queue(text string, want int64, args ...any) {
-	c.queued = append(c.queued, write{text, want, args})
+	c.queued = append(c.queued, write{guarded(text, want), want, args})
 	c.total++
 }
 
@@ -294,24 +296,57 @@ func (c *postgresConn) rollbackTo() error {
 	return err
 }
 
-// commit commits. Everything else has been sent and is known to have done what
-// it should: see settle. What the server said of COMMIT counts, whatever becomes
-// of the connection after; if it said nothing, nobody knows.
+// commit sends what is queued, and COMMIT behind it, in one pipeline. A write that
+// fails, or changes no row where it must change one (see [guarded]), fails the
+// transaction, and the server does not get as far as COMMIT. What the server said
+// of COMMIT counts, whatever becomes of the connection after; if it said nothing,
+// nobody knows.
 func (c *postgresConn) commit() error {
-	tag, err := c.conn.Exec(c.ctx, "COMMIT", pgx.QueryExecModeSimpleProtocol)
-	switch {
-	case tag.String() == "COMMIT":
+	batch := new(pgx.Batch)
+	queued := c.queued
+	c.queued = nil
+	for _, w := range queued {
+		batch.Queue(w.text, w.args...)
+	}
+	batch.Queue("COMMIT")
+	results := c.conn.SendBatch(c.ctx, batch)
+	err := c.committed(results, queued)
+	if closed := results.Close(); err == nil {
+		_ = closed // committed all the same
 		c.end()
 		return nil
-	case err == nil:
-		return fmt.Errorf("the database answered COMMIT with %q", tag)
-	case unavailableCode(err) || lostConnection(err):
+	}
+	if unavailableCode(err) || lostConnection(err) {
 		return &cab.Error{
 			Kind: cab.Unavailable, Code: "COMMIT_UNKNOWN", Err: err,
 			Message: "the database was lost while committing; look whether this was done before you repeat it, or repeat it with the same Idempotency-Key",
 		}
 	}
 	return err
+}
+
+// committed is nil once the server has said COMMIT.
+func (c *postgresConn) committed(results pgx.BatchResults, queued []write) error {
+	for _, w := range queued {
+		if _, err := results.Exec(); err != nil {
+			return &writeError{fmt.Errorf("%s: %w", w.text, err)}
+		}
+	}
+	tag, err := results.Exec()
+	if err == nil && tag.String() != "COMMIT" {
+		err = fmt.Errorf("the database answered COMMIT with %q", tag)
+	}
+	return err
+}
+
+// guarded makes an update that must change a row fail if it changes none, by
+// dividing by the number of rows: so that COMMIT can be sent behind it before its
+// answer is there.
+func guarded(text string, want int64) string {
+	if want != 1 || !strings.HasPrefix(text, "UPDATE ") {
+		return text // an insert adds its rows or fails
+	}
+	return "WITH changed AS (" + text + " RETURNING 1) SELECT 1 / COUNT(*) FROM changed"
 }
 
 // rollback ends the transaction. A connection that cannot even do that is

@@ -40,6 +40,21 @@ func (r *Reader) ActivePolicy() (cab.Published, error) {
 	return one(r, "policy in force", scanPublished, activePolicy)
 }
 
+// ActivePolicy is [Reader.ActivePolicy], read once a batch unless the batch itself
+// has put another in force.
+func (tx *Tx) ActivePolicy() (cab.Published, error) {
+	g := tx.growth
+	if g.policies == nil || g.trails[""] {
+		g.policies = nil
+		if err := tx.c.run(readActivePolicy(&g.policies)); err != nil {
+			return cab.Published{}, err
+		}
+	}
+	return first(g.policies, "policy in force", nil)
+}
+
+func readActivePolicy(to *[]cab.Published) statement { return into(to, scanPublished, activePolicy) }
+
 func (tx *Tx) savePublished(change cab.Change) error {
 	if p := change.Model; p != nil {
 		tx.c.queue(`INSERT INTO risk_model (version, digest, published_by_id, published_by_name, published_at, document, position)

@@ -184,7 +184,6 @@ type SubmitInput struct {
 	Deployment cab.Deployment
 	LatestID   string       // the deployment's newest package
 	Existing   *cab.Request // the package's, with name and status only; nil if there is none
-	Policy     cab.Published
 }
 
 // SubmitInput reads what submitting a package depends on.
@@ -194,22 +193,13 @@ func (r *Reader) SubmitInput(packageID string) (SubmitInput, error) {
 
 func loadSubmit(packageID string) *load[SubmitInput] {
 	var inputs []SubmitInput
-	var policies []cab.Published
 	return &load[SubmitInput]{
 		statements: []statement{
 			into(&inputs, scanSubmitInput, `SELECT `+packageColumns+`, p.document, `+deploymentColumns+`, `+latestOf("p.deployment_id")+`,
 				COALESCE(q.name, ''), COALESCE(q.status, '')
 				FROM evidence_package p JOIN deployment d ON d.id = p.deployment_id LEFT JOIN cab_request q ON q.package_id = p.id WHERE p.id = $1`, packageID),
-			into(&policies, scanPublished, activePolicy),
 		},
-		result: func(_ conn, err error) (SubmitInput, error) {
-			in, err := first(inputs, "evidence package", err)
-			if err != nil {
-				return SubmitInput{}, err
-			}
-			in.Policy, err = first(policies, "policy in force", nil)
-			return in, err
-		},
+		result: func(_ conn, err error) (SubmitInput, error) { return first(inputs, "evidence package", err) },
 		trail: func() string {
 			if len(inputs) == 0 {
 				return ""

@@ -316,7 +316,12 @@ func (c *sqliteConn) rollbackTo() error {
 	return errors.Join(c.exec("ROLLBACK TO one"), c.exec("RELEASE one"))
 }
 
-func (c *sqliteConn) commit() error { return c.exec("COMMIT") }
+func (c *sqliteConn) commit() error {
+	if err := c.flush(); err != nil {
+		return err
+	}
+	return c.exec("COMMIT")
+}
 
 // rollback: SQLite has rolled back by itself after some failures (disk full);
 // then there is nothing to do, and ROLLBACK says so.

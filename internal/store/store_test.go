@@ -35,6 +35,9 @@ func sound(t *testing.T, s *store.Store) store.VerifyReport {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := s.Checkpoint(ctx); err != nil {
+		t.Fatal(err)
+	}
 	report, err := s.Verify(ctx, store.VerifyOptions{Verifier: verifier})
 	if err != nil {
 		t.Fatal(err)
@@ -128,8 +131,11 @@ func TestAConflictSeenLateFailsAlone(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range 100 {
 			change := newDeployment(t)
-			if i%20 == 0 {
-				change = taken
+			switch {
+			case i%40 == 0:
+				change = taken // its key is there already
+			case i%20 == 0:
+				change.Deployment.Revision = 7 // of a row that is not there
 			}
 			all.Go(func() {
 				err := s.Update(ctx, func(tx *store.Tx) error { return tx.Save(change.Again()) })

@@ -178,6 +178,7 @@ func (w *writer) attempt(batch []*job, careful bool) error {
 		return w.explain(err)
 	}
 	growth := w.newGrowth()
+	growth.together = !careful
 	if careful {
 		for _, j := range batch {
 			if j.forget != nil {
@@ -201,14 +202,12 @@ func (w *writer) attempt(batch []*job, careful bool) error {
 		w.frontier = nil
 		return w.explain(err)
 	}
-	if err := t.settle(); err != nil { // a write of some closure, sent only now
-		t.rollback()
-		w.frontier = nil
-		return &closureError{w.explain(err)}
-	}
 	if err := t.commit(); err != nil {
 		t.rollback()
 		w.frontier = nil
+		if _, ok := errors.AsType[*writeError](err); ok { // of some closure, sent only now
+			return &closureError{w.explain(err)}
+		}
 		return w.explain(err)
 	}
 	w.frontier = growth.frontier
@@ -250,7 +249,7 @@ func (w *writer) runAll(t writing, growth *growth, batch []*job, careful bool) e
 // runQuick runs a closure without a savepoint. A refusal before anything was
 // written leaves nothing to undo, so it costs the batch nothing.
 func (w *writer) runQuick(t writing, growth *growth, j *job) error {
-	before := t.writes()
+	before := t.writes() + growth.events
 	raw := w.runOne(t, growth, j)
 	if raw == nil {
 		return nil
@@ -259,7 +258,7 @@ func (w *writer) runQuick(t writing, growth *growth, j *job) error {
 	if _, ok := errors.AsType[*writeError](raw); ok {
 		return &closureError{err}
 	}
-	if kind := cab.KindOf(err); kind != cab.Internal && kind != cab.Unavailable && t.writes() == before {
+	if kind := cab.KindOf(err); kind != cab.Internal && kind != cab.Unavailable && t.writes()+growth.events == before {
 		j.err = err
 		return nil
 	}

@@ -45,7 +45,11 @@ func (s *Service) Submit(ctx context.Context, call Call, ask Submission) (Reques
 		if filed.packageID != in.Package.ID || filed.deploymentID != in.Package.DeploymentID { // another package's bytes and hash
 			return RequestRow{}, &tampered{cab.TamperFound(c, in.Package, in.Package.ContentHash, "submission"), cab.ErrTampered(in.Package)}
 		}
-		rules, err := s.policy(in.Policy)
+		active, err := tx.ActivePolicy()
+		if err != nil {
+			return RequestRow{}, err
+		}
+		rules, err := s.policy(active)
 		if err != nil {
 			return RequestRow{}, err
 		}
