@@ -102,7 +102,7 @@ func (c *riskScoreCmd) read(a *app) ([]byte, error) {
 type riskCheckCmd struct {
 	outputFlags
 	File   string `arg:"" help:"The model's file."`
-	Policy string `help:"Thresholds of this policy file instead of those of policy 1.0." placeholder:"FILE"`
+	Policy string `help:"Thresholds of this policy file instead of those of the newest policy that comes with this program." placeholder:"FILE"`
 }
 
 // Run checks a model, and refuses one that cannot close a gate.

@@ -43,6 +43,10 @@ type Policy struct {
 	Approval   int              `json:"approval_days" yaml:"approval_days"` // an approval is good for this many days
 	Exception  ExceptionTerms   `json:"exception" yaml:"exception"`
 	DecideIn   DecideWithin     `json:"decide_within_hours" yaml:"decide_within_hours"`
+
+	// Facts that must have been read from attachments: a package in which one
+	// of them is only declared, or absent, needs an exception.
+	RequireDerived []evidence.FactName `json:"require_derived,omitzero" yaml:"require_derived"`
 }
 
 // PolicyThresholds are the highest scores, in whole points, of the automatic
@@ -52,13 +56,14 @@ type PolicyThresholds struct {
 	Review int `json:"review" yaml:"review"`
 }
 
-// PolicyGuard raises the gate when a fact is true, above a number, or
-// unreadable. A guard never lowers a gate.
+// PolicyGuard raises the gate when a fact is true, above a number, one of some
+// words, or unreadable. A guard never lowers a gate.
 type PolicyGuard struct {
 	Name    string            `json:"name" yaml:"name"`
 	Fact    evidence.FactName `json:"fact" yaml:"fact"`
 	Above   *int64            `json:"above,omitzero" yaml:"above"` // for numbers: fires above this
 	IsTrue  bool              `json:"is_true,omitzero" yaml:"is_true"`
+	OneOf   []string          `json:"one_of,omitzero" yaml:"one_of"` // for texts: fires if it is one of these
 	AtLeast GateDecision      `json:"at_least" yaml:"at_least"`
 	Reason  string            `json:"reason" yaml:"reason"`
 }
@@ -79,15 +84,33 @@ type DecideWithin struct {
 //go:embed policies/*.yaml
 var policyFiles embed.FS
 
-// DefaultPolicy returns the text of the policy that a new installation starts
-// with, and the name of its file.
-func DefaultPolicy() (name string, text []byte) {
-	const file = "policies/1.0.yaml"
-	text, err := policyFiles.ReadFile(file)
-	if err != nil {
-		panic("the embedded policy is missing: " + err.Error()) // cannot happen: embedded at build
+// PolicyFile is a policy as it is written.
+type PolicyFile struct {
+	Name string
+	Text []byte
+}
+
+// Policies are the policies that come with the program, oldest first. A new
+// installation has them all, and the newest in force.
+func Policies() []PolicyFile {
+	var files []PolicyFile
+	for _, version := range []string{"1.0", "1.1"} {
+		name := "policies/" + version + ".yaml"
+		text, err := policyFiles.ReadFile(name)
+		if err != nil {
+			panic("an embedded policy is missing: " + err.Error()) // cannot happen: embedded at build
+		}
+		files = append(files, PolicyFile{name, text})
 	}
-	return file, text
+	return files
+}
+
+// DefaultPolicy returns the name and the text of the policy that a new
+// installation starts with.
+func DefaultPolicy() (name string, text []byte) {
+	all := Policies()
+	newest := all[len(all)-1]
+	return newest.Name, newest.Text
 }
 
 // ParsePolicy reads a policy from YAML, refusing unknown members and terms
@@ -149,18 +172,49 @@ func (p Policy) check() error {
 	for i, guard := range p.Guards {
 		require(guard.Name != "", "guards[%d].name: missing", i)
 		require(slices.Contains(gateOrder[1:], guard.AtLeast), "guards[%d].at_least: want manual_review or exception_required", i)
-		require((guard.Above != nil) != guard.IsTrue, "guards[%d]: want either above or is_true", i)
+		require(guard.conditions() == 1, "guards[%d]: want one of above, is_true and one_of", i)
 		require(guard.factFits(), "guards[%d].fact: %q is not a fact of that kind", i, guard.Fact)
+	}
+	for i, name := range p.RequireDerived {
+		require(canBeDerived(name), "require_derived[%d]: %q is not a fact that is read from files", i, name)
 	}
 	return errors.Join(problems...)
 }
 
+// conditions counts the conditions that a guard states.
+func (g PolicyGuard) conditions() int {
+	n := 0
+	for _, stated := range []bool{g.Above != nil, g.IsTrue, g.OneOf != nil} {
+		if stated {
+			n++
+		}
+	}
+	return n
+}
+
 func (g PolicyGuard) factFits() bool {
 	for _, definition := range evidence.FactDefinitions() {
-		if definition.Name == g.Fact {
-			return (definition.Kind == evidence.NumberFact && g.Above != nil) ||
-				(definition.Kind == evidence.BoolFact && g.IsTrue)
+		if definition.Name != g.Fact {
+			continue
 		}
+		switch definition.Kind {
+		case evidence.NumberFact:
+			return g.Above != nil
+		case evidence.BoolFact:
+			return g.IsTrue
+		case evidence.TextFact:
+			return len(g.OneOf) > 0 && !slices.ContainsFunc(g.OneOf, func(word string) bool { return !slices.Contains(definition.Values, word) })
+		}
+	}
+	return false
+}
+
+// canBeDerived: facts of the plans are nobody's file, but for the complexity.
+func canBeDerived(name evidence.FactName) bool {
+	switch name {
+	case evidence.Coverage, evidence.TestsFailed, evidence.Critical, evidence.High, evidence.Medium, evidence.Low, evidence.Unknown,
+		evidence.CriticalAndHigh, evidence.Complexity, evidence.SignatureStatus:
+		return true
 	}
 	return false
 }
@@ -196,29 +250,42 @@ func (p Policy) Evaluate(score evidence.Score, facts evidence.Facts) Gate {
 	default:
 		gate.Rationale = fmt.Sprintf("score %s is above %d", score, p.Thresholds.Review)
 	}
+	raise := func(name string, least GateDecision, reason string) {
+		gate.Guards = append(gate.Guards, name)
+		gate.Decision = stricter(gate.Decision, least)
+		gate.Rationale += fmt.Sprintf("; guard %s: %s, at least %s", name, reason, least)
+	}
 	for _, guard := range p.Guards {
 		if guard.fires(facts) {
-			gate.Guards = append(gate.Guards, guard.Name)
-			gate.Decision = stricter(gate.Decision, guard.AtLeast)
 			reason := guard.Reason
 			if facts.Get(guard.Fact).State != evidence.Known {
 				reason = string(guard.Fact) + " is not known, which counts as the worst"
 			}
-			gate.Rationale += fmt.Sprintf("; guard %s: %s, at least %s", guard.Name, reason, guard.AtLeast)
+			raise(guard.Name, guard.AtLeast, reason)
+		}
+	}
+	for _, name := range p.RequireDerived {
+		if fact := facts.Get(name); fact.State != evidence.Known || !fact.Derived {
+			raise("require_derived", GateException, string(name)+" was not read from a file, which this policy wants")
+			break
 		}
 	}
 	return gate
 }
 
 // fires: what cannot be read counts as the worst it could be, and so does a
-// number that is absent. A flag that is absent is not set: nobody writes down
-// every flag that a deployment does not have.
+// number that is absent. A flag that is absent is not set, and a text that is
+// absent is none of those asked for: nobody writes down every flag that a
+// deployment does not have, and who wants a fact to be there requires it.
 func (g PolicyGuard) fires(facts evidence.Facts) bool {
 	fact := facts.Get(g.Fact)
-	if g.IsTrue {
+	switch {
+	case g.Above != nil:
+		return fact.Above(*g.Above)
+	case g.IsTrue:
 		return fact.State == evidence.Invalid || fact.True()
 	}
-	return fact.Above(*g.Above)
+	return fact.State == evidence.Invalid || fact.State == evidence.Known && slices.Contains(g.OneOf, fact.Text)
 }
 
 func days(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -36,6 +37,7 @@ type FactDefinition struct {
 var (
 	manualTestStatuses = []string{"completed", "in_progress", "not_started"}
 	complexities       = []string{"low", "medium", "high"}
+	signatureStatuses  = []string{"valid", "unknown_format", "unsigned", "untrusted", "expired", "invalid"}
 )
 
 // The facts.
@@ -54,6 +56,9 @@ const (
 	Complexity      FactName = "deployment_plan.complexity"
 	Privileged      FactName = "deployment_plan.privileged"
 	Rollback        FactName = "rollback_plan.validated"
+
+	DeclaredMismatch FactName = "evidence.declared_mismatch"
+	SignatureStatus  FactName = "artifacts.signature_status"
 )
 
 // definitions is the one list of facts; [Facts] is indexed by it.
@@ -72,6 +77,8 @@ var definitions = [...]FactDefinition{
 	{Complexity, TextFact, false, complexities, "complexity of the change"},
 	{Privileged, BoolFact, false, []string{"false", "true"}, "whether the deployment runs with elevated privileges"},
 	{Rollback, BoolFact, false, []string{"true", "false"}, "whether the rollback plan has been validated"},
+	{DeclaredMismatch, NumberFact, false, nil, "number of values that were declared otherwise than the attachments say"},
+	{SignatureStatus, TextFact, false, signatureStatuses, "the worst of the artifacts' signatures, as far as the files themselves were looked into"},
 }
 
 // FactDefinitions lists every fact.
@@ -93,11 +100,12 @@ func (s FactState) String() string {
 
 // Fact is one fact as read from a package.
 type Fact struct {
-	State  FactState
-	Number *big.Rat // of number and percent facts; never changed
-	Text   string   // of text and bool facts ("true", "false")
-	Shown  string   // the value as people see it
-	Reason string   // why it is invalid
+	State   FactState
+	Number  *big.Rat // of number and percent facts; never changed
+	Text    string   // of text and bool facts ("true", "false")
+	Shown   string   // the value as people see it
+	Reason  string   // why it is invalid
+	Derived bool     // it was read from attachments
 }
 
 // True reports whether a bool fact is known to be true.
@@ -122,8 +130,9 @@ func (f *Facts) Get(name FactName) Fact {
 }
 
 // ReadFacts reads every fact from sections in canonical form. It never fails:
-// what cannot be used says why, and counts as the worst.
-func ReadFacts(s Sections) Facts {
+// what cannot be used says why, and counts as the worst. Without origins all
+// facts are declared.
+func ReadFacts(s Sections, origins ...Origin) Facts {
 	var values [len(definitions)]jsontext.Value
 	for _, section := range [...]string{testResults, scanResults, deploymentPlan, rollbackPlan} {
 		object := *s.section(section)
@@ -144,9 +153,52 @@ func ReadFacts(s Sections) Facts {
 	for i := range definitions {
 		f[i] = definitions[i].read(values[i])
 	}
-	both := &f[slices.IndexFunc(definitions[:], func(d FactDefinition) bool { return d.Name == CriticalAndHigh })]
-	*both = sum(f.Get(Critical), f.Get(High))
+	for i := range definitions {
+		f[i].Derived = slices.ContainsFunc(origins, func(o Origin) bool {
+			return o.Path == string(definitions[i].Name) && o.Origin == IsDerived
+		})
+	}
+	*f.at(CriticalAndHigh) = sum(f.Get(Critical), f.Get(High))
+	*f.at(DeclaredMismatch) = number(int64(Differences(origins)))
+	*f.at(SignatureStatus) = worstSignature(s, origins)
 	return f
+}
+
+func (f *Facts) at(name FactName) *Fact {
+	return &f[slices.IndexFunc(definitions[:], func(d FactDefinition) bool { return d.Name == name })]
+}
+
+// worstSignature is missing where no artifact was looked into.
+func worstSignature(s Sections, origins []Origin) Fact {
+	worst, found := 0, false
+	for _, o := range origins {
+		section, steps := splitPath(o.Path)
+		if o.Origin != IsDerived || section != artifacts || len(steps) != 3 || steps[1] != "signature" || steps[2] != "status" {
+			continue
+		}
+		status, _ := readText(member(member(element(s.Artifacts, steps[0]), steps[1]), steps[2]))
+		rank := slices.Index(signatureStatuses, status)
+		if rank < 0 {
+			return invalidFact(quoted(status), "not one of "+strings.Join(signatureStatuses, ", "))
+		}
+		worst, found = max(worst, rank), true
+	}
+	if !found {
+		return Fact{}
+	}
+	return Fact{State: Known, Text: signatureStatuses[worst], Shown: signatureStatuses[worst], Derived: true}
+}
+
+func element(array jsontext.Value, index string) (found jsontext.Value) {
+	if array.Kind() == '[' {
+		_ = eachElement(array, func(i int, value jsontext.Value) error { // checked when it was parsed
+			if strconv.Itoa(i) == index {
+				found = value
+			}
+			return nil
+		})
+	}
+	return found
 }
 
 // read reads one fact from its member.
@@ -268,7 +320,7 @@ func sum(a, b Fact) Fact {
 		return Fact{}
 	}
 	total := new(big.Rat).Add(a.Number, b.Number)
-	return Fact{State: Known, Number: total, Shown: total.Num().String()}
+	return Fact{State: Known, Number: total, Shown: total.Num().String(), Derived: a.Derived && b.Derived}
 }
 
 func readText(v jsontext.Value) (string, bool) {

@@ -44,12 +44,37 @@ type Factor struct {
 	Weight       string `json:"weight"`
 }
 
-// Attachment is a file that belongs to the package.
+// Attachment is a file that belongs to the package, and what it was read as.
 type Attachment struct {
+	Format    string `json:"format,omitzero"`         // empty for a file that is not looked into
+	Version   string `json:"format_version,omitzero"` // as the file states it
 	MediaType string `json:"media_type"`
-	Role      string `json:"role"`
+	Name      string `json:"name,omitzero"` // as it was sent; for people only
+	Role      Role   `json:"role"`
 	SHA256    string `json:"sha256"`
-	Size      int64  `json:"size"`
+	Size      int64  `json:"size"`          // in bytes
+	Tool      string `json:"tool,omitzero"` // that wrote it, as it says
+}
+
+// Role is what an attachment is for.
+type Role string
+
+// The roles of attachments.
+const (
+	ArtifactFile   Role = "artifact"
+	SBOMFile       Role = "sbom"
+	ScanFile       Role = "scan"
+	TestsFile      Role = "tests"
+	CoverageFile   Role = "coverage"
+	ComplexityFile Role = "complexity"
+	VEXFile        Role = "vex"
+	ProvenanceFile Role = "provenance"
+	PackagingFile  Role = "packaging"
+)
+
+// Roles lists the roles of attachments.
+func Roles() []Role {
+	return []Role{ArtifactFile, SBOMFile, ScanFile, TestsFile, CoverageFile, ComplexityFile, VEXFile, ProvenanceFile, PackagingFile}
 }
 
 // Record is a whole evidence package: what its document says.
@@ -64,6 +89,8 @@ type Record struct {
 	CreatedAt          time.Time // UTC, whole microseconds
 	Sections           Sections
 	Attachments        []Attachment
+	Origins            []Origin // of values, where there are attachments
+	Notes              []string // what a reader should know of the attachments
 	Completeness       Completeness
 	Assessment         Assessment
 }
@@ -84,6 +111,8 @@ type document struct {
 	Intent             intent          `json:"intent"`
 	IsComplete         bool            `json:"is_complete"`
 	Missing            []string        `json:"missing"`
+	Notes              []string        `json:"notes,omitzero"`
+	Origins            []Origin        `json:"origins,omitzero"`
 	RiskFactors        []Factor        `json:"risk_factors"`
 	RiskModelDigest    string          `json:"risk_model_digest"`
 	RiskModelVersion   string          `json:"risk_model_version"`
@@ -105,7 +134,7 @@ func (r Record) Document() ([]byte, error) {
 		CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, DeploymentIntentID: r.DeploymentIntentID,
 		EvidenceData: r.Sections, Formula: r.Assessment.Formula, ID: r.ID,
 		Intent:     intent{AppName: r.AppName, TargetRing: r.TargetRing, Version: r.Version},
-		IsComplete: r.Completeness.Complete, Missing: r.Completeness.Missing, RiskFactors: r.Assessment.Factors,
+		IsComplete: r.Completeness.Complete, Missing: r.Completeness.Missing, Notes: r.Notes, Origins: r.Origins, RiskFactors: r.Assessment.Factors,
 		RiskModelDigest: r.Assessment.ModelDigest, RiskModelVersion: r.Assessment.ModelVersion,
 		RiskScore: r.Assessment.Score, Schema: Schema,
 	}
@@ -128,7 +157,8 @@ func ParseDocument(text []byte) (Record, error) {
 	return Record{
 		ID: d.ID, DeploymentIntentID: d.DeploymentIntentID, CorrelationID: d.CorrelationID,
 		AppName: d.Intent.AppName, Version: d.Intent.Version, TargetRing: d.Intent.TargetRing,
-		CreatedBy: d.CreatedBy, CreatedAt: d.CreatedAt.UTC(), Sections: d.EvidenceData, Attachments: d.Attachments,
+		CreatedBy: d.CreatedBy, CreatedAt: d.CreatedAt.UTC(), Sections: d.EvidenceData,
+		Attachments: d.Attachments, Origins: d.Origins, Notes: d.Notes,
 		Completeness: Completeness{Complete: d.IsComplete, Sections: d.CompletenessCheck, Missing: d.Missing},
 		Assessment: Assessment{
 			ModelVersion: d.RiskModelVersion, ModelDigest: d.RiskModelDigest, Score: d.RiskScore,
@@ -142,6 +172,8 @@ type Scored struct {
 	ID                 string
 	DeploymentIntentID string
 	Sections           Sections
+	Origins            []Origin
+	Attachments        []Attachment
 	Score              Score
 	ModelVersion       string
 }
@@ -151,12 +183,14 @@ type Scored struct {
 // settled when it was made.
 func ReadScored(text []byte) (Scored, error) {
 	var d struct {
-		DeploymentIntentID string   `json:"deployment_intent_id"`
-		EvidenceData       Sections `json:"evidence_data"`
-		ID                 string   `json:"id"`
-		RiskModelVersion   string   `json:"risk_model_version"`
-		RiskScore          Score    `json:"risk_score"`
-		Schema             string   `json:"schema"`
+		Attachments        []Attachment `json:"attachments"`
+		DeploymentIntentID string       `json:"deployment_intent_id"`
+		EvidenceData       Sections     `json:"evidence_data"`
+		ID                 string       `json:"id"`
+		Origins            []Origin     `json:"origins"`
+		RiskModelVersion   string       `json:"risk_model_version"`
+		RiskScore          Score        `json:"risk_score"`
+		Schema             string       `json:"schema"`
 	}
 	if err := json.Unmarshal(text, &d, jsontext.AllowDuplicateNames(true)); err != nil {
 		return Scored{}, fmt.Errorf("read evidence document: %w", err)
@@ -164,5 +198,5 @@ func ReadScored(text []byte) (Scored, error) {
 	if d.Schema != Schema {
 		return Scored{}, fmt.Errorf("read evidence document: schema %q, want %q", d.Schema, Schema)
 	}
-	return Scored{d.ID, d.DeploymentIntentID, d.EvidenceData, d.RiskScore, d.RiskModelVersion}, nil
+	return Scored{d.ID, d.DeploymentIntentID, d.EvidenceData, d.Origins, d.Attachments, d.RiskScore, d.RiskModelVersion}, nil
 }

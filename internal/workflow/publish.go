@@ -134,12 +134,14 @@ func (s *Service) Prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	rules, err := cab.ParsePolicy(cab.DefaultPolicy())
-	if err != nil {
-		return err
-	}
-	if _, err := s.PublishPolicy(ctx, call, rules); err != nil && cab.CodeOf(err) != "NOTHING_TO_CHANGE" {
-		return err
+	for _, file := range cab.Policies() {
+		rules, err := cab.ParsePolicy(file.Name, file.Text)
+		if err != nil {
+			return err
+		}
+		if _, err := s.PublishPolicy(ctx, call, rules); err != nil && cab.CodeOf(err) != "NOTHING_TO_CHANGE" {
+			return err
+		}
 	}
 	return nil
 }
