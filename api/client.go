@@ -83,6 +83,12 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 	if client == nil {
 		client = defaultHTTP
 	}
+	return c.exchange(client, request)
+}
+
+// exchange sends a request and returns the answer's body, or why it is no
+// answer that counts.
+func (c *Client) exchange(client *http.Client, request *http.Request) ([]byte, error) {
 	response, err := client.Do(request)
 	if err != nil {
 		return nil, fmt.Errorf("cannot reach %s: %w", c.Server, err)

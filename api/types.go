@@ -83,6 +83,43 @@ type Evidence struct {
 	ContentHash      string          `json:"content_hash" doc:"SHA-256 of the document's bytes, lower-case hex"`
 	CreatedAt        time.Time       `json:"created_at"`
 	CreatedBy        Person          `json:"created_by"`
+	Attachments      []Attachment    `json:"attachments,omitzero" doc:"The package's files; absent in lists, and where there are none"`
+	Origins          []Origin        `json:"origins,omitzero" doc:"Where values come from; without files everything is declared"`
+	Notes            []string        `json:"notes,omitzero" doc:"What a reader should know of the files"`
+}
+
+// Attachment is a file of a package, and what it was read as.
+type Attachment struct {
+	SHA256        string `json:"sha256"`
+	Size          int64  `json:"size" doc:"In bytes"`
+	MediaType     string `json:"media_type"`
+	Role          string `json:"role" enum:"artifact,sbom,scan,tests,coverage,complexity,vex,provenance,packaging"`
+	Name          string `json:"name,omitzero" doc:"As it was sent"`
+	Format        string `json:"format,omitzero" doc:"Absent for a file that is not looked into"`
+	FormatVersion string `json:"format_version,omitzero"`
+	Tool          string `json:"tool,omitzero" doc:"That wrote it, as it says"`
+}
+
+// Origin says where a value of the sections comes from.
+type Origin struct {
+	Path     string          `json:"path" example:"scan_results.critical"`
+	Origin   string          `json:"origin" enum:"derived,declared"`
+	Declared json.RawMessage `json:"declared,omitzero" doc:"What was declared instead; only where it differs"`
+	Sources  []OriginSource  `json:"sources,omitzero"`
+}
+
+// OriginSource is a file that a value was read from, and what read it.
+type OriginSource struct {
+	Attachment    string `json:"attachment" doc:"SHA-256"`
+	Parser        string `json:"parser" doc:"The format that it was read as"`
+	FormatVersion string `json:"format_version,omitzero"`
+}
+
+// Difference is a value that was declared otherwise than the files say.
+type Difference struct {
+	Path     string          `json:"path"`
+	Declared json.RawMessage `json:"declared"`
+	Derived  json.RawMessage `json:"derived,omitzero" doc:"Absent where the files say nothing that counts"`
 }
 
 // Factor is one factor's part in a score.
@@ -90,6 +127,7 @@ type Factor struct {
 	Name         string  `json:"name"`
 	Input        string  `json:"input" doc:"The value as read, empty when there was none"`
 	Source       string  `json:"source" doc:"Where the value was read from"`
+	Origin       string  `json:"origin" enum:"derived,declared" doc:"Whether files say so, or the caller"`
 	State        string  `json:"state" enum:"known,missing,invalid"`
 	Bucket       string  `json:"bucket"`
 	Points       int     `json:"points"`
@@ -109,14 +147,25 @@ type Breakdown struct {
 	RiskModelDigest  string   `json:"risk_model_digest"`
 	Formula          string   `json:"formula"`
 	Factors          []Factor `json:"factors" nullable:"false"`
+
+	Differences []Difference `json:"differences" nullable:"false" doc:"What was declared otherwise than the files say; the files count"`
 }
 
-// Verification is the result of hashing a package's bytes again.
+// Verification is the result of hashing a package's bytes and files again.
 type Verification struct {
 	PackageID    string `json:"evidence_package_id"`
 	IsValid      bool   `json:"is_valid"`
 	ContentHash  string `json:"content_hash" doc:"The hash recorded at creation"`
 	ComputedHash string `json:"computed_hash" doc:"The hash of the bytes as they are now"`
+
+	Attachments []FileVerification `json:"attachments,omitzero"`
+}
+
+// FileVerification is the result of hashing a file again.
+type FileVerification struct {
+	SHA256  string `json:"sha256"`
+	IsValid bool   `json:"is_valid"`
+	Problem string `json:"problem,omitzero"`
 }
 
 // Submit submits a package for approval.

@@ -152,7 +152,7 @@ func openSite(b *bench, url string, maxBatch int) *site {
 	quiet := slog.New(slog.DiscardHandler)
 	st, err := store.Open(ctx, store.Options{URL: url, Signer: signer, Log: quiet, MaxBatch: maxBatch})
 	b.check(err)
-	s := &site{store: st, service: workflow.New(st, nil), tokens: map[string]string{}, url: url}
+	s := &site{store: st, service: workflow.New(st, workflow.Options{}), tokens: map[string]string{}, url: url}
 	b.check(s.service.Prepare(ctx))
 	setup := workflow.Call{Actor: cab.Setup}
 	for name, role := range map[string]cab.Role{"erin": cab.PackagingEngineer, "carol": cab.CABMember} {

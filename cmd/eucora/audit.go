@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/eucora/eucora/api"
+	"github.com/eucora/eucora/internal/attachment"
 	"github.com/eucora/eucora/internal/evidence"
 	"github.com/eucora/eucora/internal/ledger"
 	"github.com/eucora/eucora/internal/store"
@@ -91,6 +92,7 @@ type verified struct {
 	Events      int64    `json:"events"`
 	Checkpoints int      `json:"checkpoints"`
 	Rows        int      `json:"rows,omitzero"`
+	Files       int      `json:"files,omitzero"`
 	Root        string   `json:"root"`
 	Key         string   `json:"key"`
 	Findings    []string `json:"findings"`
@@ -150,7 +152,7 @@ func (c *auditVerifyCmd) tell(a *app, v *verified, held bool) {
 	a.printf("%s %d events make the root %s\n", a.paint(green, "✓"), v.Events, v.Root)
 	a.printf("%s signed by %s\n", a.paint(green, "✓"), v.Key)
 	if c.WholeDatabase {
-		a.printf("%s %d checkpoints, and %d rows that say what the events say\n", a.paint(green, "✓"), v.Checkpoints, v.Rows)
+		a.printf("%s %d checkpoints, %d rows that say what the events say, and %d files that are what was stored\n", a.paint(green, "✓"), v.Checkpoints, v.Rows, v.Files)
 	}
 	if held {
 		a.printf("%s the checkpoint that you kept is part of it: nothing before it was changed\n", a.paint(green, "✓"))
@@ -188,12 +190,13 @@ func (c *auditVerifyCmd) database(a *app, held []byte, result *verified) error {
 	p := a.progress()
 	report, err := archive.Verify(a.ctx, store.VerifyOptions{
 		Verifier: verifier, Held: held, Progress: func(done, total int64) { p.show("checking event %d of %d", done, total) },
+		Attachment: attachment.At(c.attachments()).Check,
 	})
 	p.done()
 	if err != nil {
 		return unknown("the database could not be checked: %v", err)
 	}
-	result.Events, result.Checkpoints, result.Rows, result.Root = report.Events, report.Checkpoints, report.Rows, report.Root.String()
+	result.Events, result.Checkpoints, result.Rows, result.Files, result.Root = report.Events, report.Checkpoints, report.Rows, report.Attachments, report.Root.String()
 	for _, f := range report.Findings {
 		result.find("%s", f.What)
 	}

@@ -81,8 +81,8 @@ type demo struct {
 	server       *server
 	address, dir string
 	people       []member
-	artifact     collect.Artifact
-	sbom         collect.Report
+	program      string // this program's file
+	sbom         []byte
 }
 
 type member struct {
@@ -141,34 +141,25 @@ func (d *demo) makePeople(ctx context.Context) error {
 // lookAtItself makes evidence as real as a new machine allows: the running
 // program is the artifact, and its own build information the SBOM.
 func (d *demo) lookAtItself(context.Context) error {
-	path, err := os.Executable()
+	var err error
+	if d.program, err = os.Executable(); err != nil {
+		return err
+	}
+	if d.sbom, err = ownSBOM(); err != nil {
+		return err
+	}
+	info, err := os.Stat(d.program)
 	if err != nil {
-		return err
-	}
-	if d.artifact, err = hashFile(d.app, path); err != nil {
-		return err
-	}
-	d.artifact.Name, d.artifact.Signature = "eucora", "unsigned: built on this machine"
-	bom, err := ownSBOM(d.artifact)
-	if err != nil {
-		return err
-	}
-	if d.sbom, err = collect.Read(collect.SBOM, inMemory("sbom.cdx.json", bom)); err != nil {
 		return err
 	}
 	d.title("The artifact is this program itself")
-	d.fields("  file", fmt.Sprintf("%s, %d MiB", path, d.artifact.Size>>20), "  sha256", d.artifact.SHA256,
-		"  SBOM", fmt.Sprintf("%s %s, %d components, from the build information in the program", d.sbom.Format, d.sbom.Version, len(d.sbom.Components)))
+	d.fields("  file", fmt.Sprintf("%s, %d MiB", d.program, info.Size()>>20),
+		"  SBOM", "CycloneDX, from the build information in the program")
 	return nil
 }
 
-func inMemory(name string, data []byte) collect.Source {
-	sum := sha256.Sum256(data)
-	return collect.Source{Name: name, SHA256: hex.EncodeToString(sum[:]), Size: int64(len(data)), ReaderAt: bytes.NewReader(data)}
-}
-
 // ownSBOM writes a CycloneDX document of the modules in the running program.
-func ownSBOM(artifact collect.Artifact) ([]byte, error) {
+func ownSBOM() ([]byte, error) {
 	type component struct {
 		Type    string `json:"type"`
 		Name    string `json:"name"`
@@ -176,7 +167,7 @@ func ownSBOM(artifact collect.Artifact) ([]byte, error) {
 		PURL    string `json:"purl,omitzero"`
 	}
 	components := []component{}
-	main := component{Type: "application", Name: artifact.Name, Version: version}
+	main := component{Type: "application", Name: "eucora", Version: version}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		components = append(components, component{Type: "platform", Name: "go", Version: strings.TrimPrefix(info.GoVersion, "go")})
 		for _, m := range info.Deps {
@@ -197,59 +188,60 @@ type story struct {
 	plan, rollback, manualStatus string
 }
 
-// evidence reads the story's files as a user's would be read.
-func (d *demo) evidence(s story) (json.RawMessage, error) {
-	open := func(kind collect.Kind, name string) (collect.Report, error) {
+// evidence is what the story declares, and the files that speak for the rest.
+func (d *demo) evidence(s story) (json.RawMessage, []api.File, error) {
+	declared := map[string]json.RawMessage{"test_results": json.RawMessage(`{"manual_test_status":"` + s.manualStatus + `"}`)}
+	for section, name := range map[string]string{"deployment_plan": s.plan, "rollback_plan": s.rollback} {
 		text, err := demoFiles.ReadFile("demo/" + name)
 		if err != nil {
-			return collect.Report{}, err
+			return nil, nil, err
 		}
-		return collect.Read(kind, inMemory(name, text))
-	}
-	document := func(name string) (json.RawMessage, error) {
-		text, err := demoFiles.ReadFile("demo/" + name)
+		value, err := collect.Document(collect.Source{Name: name, Size: int64(len(text)), ReaderAt: bytes.NewReader(text)})
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		value, err := collect.Document(inMemory(name, text))
-		return json.RawMessage(value), err
+		declared[section] = json.RawMessage(value)
 	}
-	tests, err1 := open(collect.Tests, "junit.xml")
-	coverage, err2 := open(collect.Coverage, s.coverage)
-	sources := collect.Sources{
-		Artifacts: []collect.Artifact{d.artifact}, SBOMs: []collect.Report{d.sbom},
-		Tests: []collect.Report{tests}, Coverage: []collect.Report{coverage}, ManualTestStatus: s.manualStatus,
+	data, err := json.Marshal(declared)
+	if err != nil {
+		return nil, nil, err
 	}
-	var err3, err4, err5 error
-	if s.scan != "" {
-		var scan collect.Report
-		scan, err3 = open(collect.Scan, s.scan)
-		sources.Scans = []collect.Report{scan}
+	files := []api.File{{Role: "sbom", Name: "sbom.cdx.json", Content: bytes.NewReader(d.sbom)}}
+	for _, f := range [][2]string{{"scan", s.scan}, {"tests", "junit.xml"}, {"coverage", s.coverage}} {
+		if f[1] == "" {
+			continue
+		}
+		text, err := demoFiles.ReadFile("demo/" + f[1])
+		if err != nil {
+			return nil, nil, err
+		}
+		files = append(files, api.File{Role: f[0], Name: f[1], Content: bytes.NewReader(text)})
 	}
-	plan, err4 := document(s.plan)
-	rollback, err5 := document(s.rollback)
-	sources.Plan, sources.Rollback = []byte(plan), []byte(rollback)
-	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
-		return nil, err
-	}
-	return sources.Evidence()
+	return data, files, nil
 }
 
 // file makes the deployment and files its evidence, as erin.
 func (d *demo) file(ctx context.Context, s story) (api.Evidence, error) {
-	data, err := d.evidence(s)
+	data, files, err := d.evidence(s)
 	if err != nil {
 		return api.Evidence{}, err
 	}
+	program, err := os.Open(d.program)
+	if err != nil {
+		return api.Evidence{}, err
+	}
+	defer program.Close()
+	files = append(files, api.File{Role: "artifact", Name: "eucora", Content: program})
 	intent, err := d.as("erin").CreateDeployment(ctx, api.CreateDeployment{AppName: s.app, Version: s.version, TargetRing: s.ring})
 	if err != nil {
 		return api.Evidence{}, err
 	}
 	d.say("erin", "wants to deploy %s %s to %s", s.app, s.version, s.ring)
-	e, err := d.as("erin").CreateEvidence(ctx, api.CreateEvidence{DeploymentID: intent.ID, EvidenceData: data})
+	e, err := d.as("erin").UploadEvidence(ctx, api.CreateEvidence{DeploymentID: intent.ID, EvidenceData: data}, files)
 	if err != nil {
 		return api.Evidence{}, err
 	}
+	d.say("", "sends %d files, which the server reads itself", len(e.Attachments))
 	d.say("", "evidence %s… scores %s: %s", e.ContentHash[:12], d.paint(bold, score(e.RiskScore)), heaviest(e.RiskFactors))
 	return e, nil
 }

@@ -2,15 +2,12 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/eucora/eucora/api"
-	"github.com/eucora/eucora/internal/collect"
 	"github.com/eucora/eucora/internal/evidence"
 )
 
@@ -18,89 +15,7 @@ type evidenceCmd struct {
 	Create evidenceCreateCmd `cmd:"" help:"Build a package from files, and file it."`
 	Show   evidenceShowCmd   `cmd:"" help:"Show a package and why its score is what it is."`
 	Verify evidenceVerifyCmd `cmd:"" help:"Fetch the document and hash it here."`
-}
-
-// sourceFlags are the files that a package is built from.
-type sourceFlags struct {
-	Artifact         []string `help:"File to be deployed; hashed. May be repeated." type:"existingfile" placeholder:"FILE"`
-	Signature        string   `help:"What is known of the artifacts' signature." placeholder:"TEXT"`
-	SBOM             []string `help:"SBOM: CycloneDX JSON. One for all artifacts, or one for each." name:"sbom" type:"existingfile" placeholder:"FILE"`
-	Scan             []string `help:"Scan report: Trivy or Grype JSON." type:"existingfile" placeholder:"FILE"`
-	Tests            []string `help:"Test report: JUnit XML." type:"existingfile" placeholder:"FILE"`
-	Coverage         []string `help:"Coverage report: Cobertura XML or Go coverprofile." type:"existingfile" placeholder:"FILE"`
-	Plan             string   `help:"Deployment plan, YAML or JSON." type:"existingfile" placeholder:"FILE"`
-	Rollback         string   `help:"Rollback plan, YAML or JSON." type:"existingfile" placeholder:"FILE"`
-	ManualTestStatus string   `help:"completed, in_progress or not_started." enum:"completed,in_progress,not_started," default:""`
-}
-
-// build reads the files and makes the evidence_data object.
-func (f sourceFlags) build(a *app) ([]byte, error) {
-	sources := collect.Sources{ManualTestStatus: f.ManualTestStatus}
-	for _, path := range f.Artifact {
-		artifact, err := hashFile(a, path)
-		if err != nil {
-			return nil, usage("%v", err)
-		}
-		artifact.Signature = f.Signature
-		sources.Artifacts = append(sources.Artifacts, artifact)
-	}
-	for _, group := range []struct {
-		kind  collect.Kind
-		paths []string
-		to    *[]collect.Report
-	}{
-		{collect.SBOM, f.SBOM, &sources.SBOMs}, {collect.Scan, f.Scan, &sources.Scans},
-		{collect.Tests, f.Tests, &sources.Tests}, {collect.Coverage, f.Coverage, &sources.Coverage},
-	} {
-		for _, path := range group.paths {
-			report, err := readFile(path, func(s collect.Source) (collect.Report, error) { return collect.Read(group.kind, s) })
-			if err != nil {
-				return nil, usage("%v", err)
-			}
-			*group.to = append(*group.to, report)
-		}
-	}
-	var err error
-	for path, to := range map[string]*[]byte{f.Plan: (*[]byte)(&sources.Plan), f.Rollback: (*[]byte)(&sources.Rollback)} {
-		if path == "" {
-			continue
-		}
-		*to, err = readFile(path, func(s collect.Source) ([]byte, error) { return collect.Document(s) })
-		if err != nil {
-			return nil, usage("%v", err)
-		}
-	}
-	data, err := sources.Evidence()
-	if err != nil {
-		return nil, usage("%v", err)
-	}
-	return data, nil
-}
-
-func readFile[T any](path string, read func(collect.Source) (T, error)) (T, error) {
-	var none T
-	file, err := os.Open(path)
-	if err != nil {
-		return none, err
-	}
-	defer file.Close()
-	sum := sha256.New()
-	size, err := io.Copy(sum, file)
-	if err != nil {
-		return none, err
-	}
-	return read(collect.Source{Name: path, SHA256: hex.EncodeToString(sum.Sum(nil)), Size: size, ReaderAt: file})
-}
-
-func hashFile(a *app, path string) (collect.Artifact, error) {
-	p := a.progress()
-	defer p.done()
-	file, err := os.Open(path)
-	if err != nil {
-		return collect.Artifact{}, err
-	}
-	defer file.Close()
-	return collect.HashArtifact(path, file, func(n int64) { p.show("hashing %s: %d MiB", path, n>>20) })
+	File   evidenceFileCmd   `cmd:"" help:"Fetch a file of a package."`
 }
 
 type evidenceCreateCmd struct {
@@ -108,24 +23,27 @@ type evidenceCreateCmd struct {
 	outputFlags
 	sourceFlags
 	Deployment string `help:"The deployment it is for." placeholder:"ID"`
-	File       string `help:"A file with the whole evidence_data object, instead of reports." type:"existingfile" placeholder:"FILE" name:"data-file"`
-	DryRun     bool   `help:"Print the evidence and send nothing."`
+	DryRun     bool   `help:"Read the files here, print the evidence, and send nothing."`
 }
 
-// Run builds and files a package.
+// Run files a package: the server reads the files itself.
 func (c *evidenceCreateCmd) Run(a *app) error {
-	data, err := c.data(a)
-	if err != nil {
-		return err
-	}
 	if c.DryRun {
-		return outputFlags{JSON: true}.print(a, json.RawMessage(data), nil)
+		data, err := c.look(a)
+		if err != nil {
+			return err
+		}
+		return outputFlags{JSON: true}.print(a, data, nil)
 	}
 	if c.Deployment == "" {
 		return usage("--deployment is required")
 	}
+	declared, err := c.declared()
+	if err != nil {
+		return err
+	}
 	return c.ask(a, func(ctx context.Context, client *api.Client) error {
-		e, err := client.CreateEvidence(ctx, api.CreateEvidence{DeploymentID: c.Deployment, EvidenceData: data})
+		e, err := c.send(ctx, a, client, api.CreateEvidence{DeploymentID: c.Deployment, EvidenceData: declared}, c.Timeout)
 		if err != nil {
 			return err
 		}
@@ -136,21 +54,6 @@ func (c *evidenceCreateCmd) Run(a *app) error {
 			}
 		})
 	})
-}
-
-func (c *evidenceCreateCmd) data(a *app) ([]byte, error) {
-	if c.File == "" {
-		return c.build(a)
-	}
-	text, err := os.ReadFile(c.File)
-	if err != nil {
-		return nil, usage("%v", err)
-	}
-	canonical, err := evidence.Canonical(text)
-	if err != nil {
-		return nil, usage("%s: %v", c.File, err)
-	}
-	return canonical, nil
 }
 
 type evidenceShowCmd struct {
@@ -180,7 +83,31 @@ func showEvidence(a *app, e api.Evidence) {
 	for _, path := range e.Missing {
 		a.printf("  %s %s\n", a.paint(red, "missing"), path)
 	}
+	for _, o := range e.Origins {
+		if o.Declared != nil {
+			a.printf("  %s %s: declared %s; the files say otherwise, and count\n", a.paint(yellow, "differs"), clean(o.Path), clean(string(o.Declared)))
+		}
+	}
+	for _, note := range e.Notes {
+		a.printf("  %s %s\n", a.paint(yellow, "note"), clean(note))
+	}
+	fileTable(a, e.Attachments)
 	factorTable(a, e.RiskFactors)
+}
+
+func fileTable(a *app, files []api.Attachment) {
+	if len(files) == 0 {
+		return
+	}
+	var rows [][]string
+	for _, f := range files {
+		format := f.Format
+		if format == "" {
+			format = "not looked into"
+		}
+		rows = append(rows, []string{f.Role, f.Name, format, fmt.Sprint(f.Size), f.SHA256})
+	}
+	a.table([]string{"FILE", "NAME", "FORMAT", "BYTES", "SHA-256"}, rows)
 }
 
 func score(points float64) string { return fmt.Sprintf("%.2f", points) }
@@ -226,6 +153,11 @@ func (c *evidenceVerifyCmd) Run(a *app) error {
 		v.IsValid = v.IsValid && v.ComputedHash == v.ContentHash
 		if err := c.print(a, v, func() {
 			a.fields("recorded", v.ContentHash, "computed here", v.ComputedHash)
+			for _, f := range v.Attachments {
+				if !f.IsValid {
+					a.printf("%s %s: %s\n", a.paint(red, "file"), f.SHA256, clean(f.Problem))
+				}
+			}
 		}); err != nil {
 			return err
 		}
@@ -233,5 +165,30 @@ func (c *evidenceVerifyCmd) Run(a *app) error {
 			return no("the evidence is not what was filed")
 		}
 		return nil
+	})
+}
+
+type evidenceFileCmd struct {
+	clientFlags
+	ID     string `arg:"" help:"The package."`
+	SHA256 string `arg:"" name:"sha256" help:"The file's SHA-256."`
+	Output string `help:"Where to write it; - is the standard output." short:"o" required:"" placeholder:"FILE"`
+}
+
+// Run fetches a file, hashes it here, and leaves nothing that is not it.
+func (c *evidenceFileCmd) Run(a *app) error {
+	return c.ask(a, func(ctx context.Context, client *api.Client) error {
+		if c.Output == "-" {
+			return client.Attachment(ctx, c.ID, c.SHA256, a.out)
+		}
+		out, err := os.CreateTemp(filepath.Dir(c.Output), ".eucora-*")
+		if err != nil {
+			return usage("%v", err)
+		}
+		defer os.Remove(out.Name())
+		if err := errors.Join(client.Attachment(ctx, c.ID, c.SHA256, out), out.Close()); err != nil {
+			return err
+		}
+		return os.Rename(out.Name(), c.Output)
 	})
 }

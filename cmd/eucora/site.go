@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/eucora/eucora/internal/artifact"
+	"github.com/eucora/eucora/internal/attachment"
 	"github.com/eucora/eucora/internal/cab"
 	"github.com/eucora/eucora/internal/ledger"
 	"github.com/eucora/eucora/internal/store"
@@ -20,9 +22,11 @@ import (
 
 // siteFlags say where a site keeps what it knows.
 type siteFlags struct {
-	Data      string `help:"Data directory." default:"eucora-data" env:"EUCORA_DATA" placeholder:"DIR"`
-	Database  string `help:"sqlite:PATH or postgres://… (default: eucora.db in the data directory)." env:"EUCORA_DATABASE" placeholder:"URL"`
-	LedgerKey string `help:"File with the ledger's signing key (default: ledger.key in the data directory; made at the first start)." env:"EUCORA_LEDGER_KEY" placeholder:"FILE"`
+	Data        string `help:"Data directory." default:"eucora-data" env:"EUCORA_DATA" placeholder:"DIR"`
+	Database    string `help:"sqlite:PATH or postgres://… (default: eucora.db in the data directory)." env:"EUCORA_DATABASE" placeholder:"URL"`
+	Attachments string `help:"Directory of the evidence packages' files (default: attachments in the data directory); replicas share it." env:"EUCORA_ATTACHMENTS" placeholder:"DIR"`
+	Trust       string `help:"Directory of certificates and public keys whose signatures of artifacts count; without it nobody's do." env:"EUCORA_TRUST" type:"existingdir" placeholder:"DIR"`
+	LedgerKey   string `help:"File with the ledger's signing key (default: ledger.key in the data directory; made at the first start)." env:"EUCORA_LEDGER_KEY" placeholder:"FILE"`
 }
 
 func (f siteFlags) url() string {
@@ -37,6 +41,39 @@ func (f siteFlags) keyFile() string {
 		return f.LedgerKey
 	}
 	return filepath.Join(f.Data, "ledger.key")
+}
+
+func (f siteFlags) attachments() string {
+	if f.Attachments != "" {
+		return f.Attachments
+	}
+	return filepath.Join(f.Data, "attachments")
+}
+
+// trusted reads the directory of certificates and keys. It is read once: whoever
+// changes it starts the server again.
+func (f siteFlags) trusted() (*artifact.Trust, error) {
+	if f.Trust == "" {
+		return nil, nil
+	}
+	entries, err := os.ReadDir(f.Trust)
+	if err != nil {
+		return nil, usage("--trust: %v", err)
+	}
+	files := map[string][]byte{}
+	for _, entry := range entries {
+		if entry.IsDir() || strings.HasPrefix(entry.Name(), ".") {
+			continue
+		}
+		if files[entry.Name()], err = os.ReadFile(filepath.Join(f.Trust, entry.Name())); err != nil {
+			return nil, usage("--trust: %v", err)
+		}
+	}
+	trust, err := artifact.ParseTrust(files)
+	if err != nil {
+		return nil, usage("--trust: %v", err)
+	}
+	return trust, nil
 }
 
 // site is an open store with the verbs on it.
@@ -54,6 +91,14 @@ func (f siteFlags) open(ctx context.Context, log *slog.Logger) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
+	trust, err := f.trusted()
+	if err != nil {
+		return nil, err
+	}
+	files, err := attachment.Open(f.attachments())
+	if err != nil {
+		return nil, err
+	}
 	st, err := store.Open(ctx, store.Options{URL: f.url(), Signer: signer, Log: log})
 	if errors.Is(err, store.ErrAddress) {
 		return nil, usage("%v", err)
@@ -61,7 +106,7 @@ func (f siteFlags) open(ctx context.Context, log *slog.Logger) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &site{st, workflow.New(st, nil)}
+	s := &site{st, workflow.New(st, workflow.Options{Files: files, Trust: trust})}
 	if err := s.service.Prepare(ctx); err != nil {
 		return nil, errors.Join(err, st.Close())
 	}

@@ -33,6 +33,13 @@ type Store struct{ dir string }
 
 const incoming = "new"
 
+// Dir is the directory.
+func (s *Store) Dir() string { return s.dir }
+
+// At is a directory that is only looked at: nothing is made, and what is not
+// there is missing.
+func At(dir string) *Store { return &Store{dir} }
+
 // Open makes the directory if it is not there.
 func Open(dir string) (*Store, error) {
 	if err := os.MkdirAll(filepath.Join(dir, incoming), 0o700); err != nil {

@@ -125,10 +125,11 @@ type Risk struct {
 // Tamper is what EVIDENCE_TAMPERED says: the hash that was recorded and the
 // one that the stored bytes have now.
 type Tamper struct {
-	PackageID string `json:"evidence_package_id"`
-	Expected  string `json:"expected_sha256"`
-	Actual    string `json:"actual_sha256"`
-	Found     string `json:"found_during"`
+	PackageID  string `json:"evidence_package_id"`
+	Attachment bool   `json:"attachment,omitzero"` // it is a file of the package; otherwise its document
+	Expected   string `json:"expected_sha256"`
+	Actual     string `json:"actual_sha256"` // of a file also "missing", or what else is wrong with it
+	Found      string `json:"found_during"`
 }
 
 // Change is everything that one verb does: the rows to write and the events

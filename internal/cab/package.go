@@ -1,6 +1,7 @@
 package cab
 
 import (
+	"slices"
 	"time"
 
 	"github.com/eucora/eucora/internal/evidence"
@@ -20,6 +21,7 @@ type Package struct {
 	Complete      bool           `json:"is_complete"`
 	ContentHash   string         `json:"content_hash"` // SHA-256 of Document, lower-case hex
 	Document      []byte         `json:"-"`            // RFC 8785 form of the whole record
+	Attachments   []string       `json:"-"`            // SHA-256 of each file; only of a package that is filed, for the document lists them
 }
 
 // NewPackage files a scored record as evidence for a deployment intent.
@@ -35,6 +37,11 @@ func NewPackage(call Call, d Deployment, record evidence.Record, document []byte
 		CreatedBy: call.Actor.Person(), CreatedAt: call.Now,
 		Score: assessed.Score, ModelVersion: assessed.ModelVersion,
 		Complete: record.Completeness.Complete, ContentHash: hash, Document: document,
+	}
+	for _, a := range record.Attachments {
+		if !slices.Contains(p.Attachments, a.SHA256) {
+			p.Attachments = append(p.Attachments, a.SHA256)
+		}
 	}
 	risk := &Risk{
 		PackageID: p.ID, Score: assessed.Score, ModelVersion: assessed.ModelVersion,
@@ -57,6 +64,20 @@ func TamperFound(call Call, p Package, actual, found string) Change {
 	return Change{Events: []Event{
 		call.as(Guard).event(EvidenceTampered, p.CorrelationID, p.DeploymentID, Subject{KindPackage, p.ID}, data),
 	}}
+}
+
+// AttachmentLost is the event that a file of a package is not there any more, or
+// is not what was stored. actual says what it is instead.
+func AttachmentLost(call Call, p Package, digest, actual, found string) Change {
+	data := EventData{Tamper: &Tamper{PackageID: p.ID, Attachment: true, Expected: digest, Actual: actual, Found: found}}
+	return Change{Events: []Event{
+		call.as(Guard).event(EvidenceTampered, p.CorrelationID, p.DeploymentID, Subject{KindPackage, p.ID}, data),
+	}}
+}
+
+// ErrAttachmentLost is the refusal that goes with [AttachmentLost].
+func ErrAttachmentLost(p Package, digest, actual string) error {
+	return conflict("EVIDENCE_TAMPERED", "the file %s of evidence package %s is not what was stored (%s); nothing that rests on it holds, tell an auditor", digest, p.ID, actual)
 }
 
 // ErrTampered is the refusal that goes with [TamperFound].

@@ -174,6 +174,7 @@ func (r *Report) component(c Component) error {
 // ReadError says which file could not be used, where, and why.
 type ReadError struct {
 	File, Place, Reason string
+	Nothing             bool // of a scan: the file is whole, and says that nothing was looked at
 }
 
 func (e *ReadError) Error() string {
@@ -183,7 +184,8 @@ func (e *ReadError) Error() string {
 	return e.File + ": " + e.Place + ": " + e.Reason
 }
 
-// Read reads a report of some kind. Every error is a *ReadError.
+// Read reads a report of some kind. Every error is a *ReadError. With one that
+// says Nothing comes the report, without findings.
 func Read(kind Kind, source Source) (Report, error) {
 	f, err := open(source)
 	if err != nil {
@@ -194,10 +196,13 @@ func Read(kind Kind, source Source) (Report, error) {
 		return Report{}, located(f, err)
 	}
 	if format.kind != kind {
-		return Report{}, &ReadError{source.Name, "", fmt.Sprintf("is a %s (%s), not a %s", format.kind, format.name, kind)}
+		return Report{}, &ReadError{File: source.Name, Reason: fmt.Sprintf("is a %s (%s), not a %s", format.kind, format.name, kind)}
 	}
 	report := Report{File: source.Name, Format: format.name, Kind: kind, SHA256: source.SHA256}
-	if err := format.read(f, &report); err != nil {
+	if err := format.read(f, &report); errors.Is(err, errNothing) {
+		report.Findings = nil
+		return report, &ReadError{File: f.Name, Reason: err.Error(), Nothing: true}
+	} else if err != nil {
 		return Report{}, located(f, err)
 	}
 	return report, nil
@@ -252,19 +257,19 @@ func located(f *file, err error) error {
 		return known
 	}
 	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		return &ReadError{f.Name, f.place(syntax.ByteOffset, syntax.JSONPointer), reason(syntax.Err, err)}
+		return &ReadError{File: f.Name, Place: f.place(syntax.ByteOffset, syntax.JSONPointer), Reason: reason(syntax.Err, err)}
 	}
 	if semantic, ok := errors.AsType[*json.SemanticError](err); ok {
 		what := "has a value of the wrong type"
 		if semantic.JSONKind != 0 {
 			what = "must not be a JSON " + semantic.JSONKind.String()
 		}
-		return &ReadError{f.Name, f.place(semantic.ByteOffset, semantic.JSONPointer), what}
+		return &ReadError{File: f.Name, Place: f.place(semantic.ByteOffset, semantic.JSONPointer), Reason: what}
 	}
 	if syntax, line := xmlPlace(err); syntax != "" {
-		return &ReadError{f.Name, fmt.Sprintf("line %d", line), syntax}
+		return &ReadError{File: f.Name, Place: fmt.Sprintf("line %d", line), Reason: syntax}
 	}
-	return &ReadError{f.Name, "", reason(nil, err)}
+	return &ReadError{File: f.Name, Place: "", Reason: reason(nil, err)}
 }
 
 func (f *file) place(offset int64, pointer jsontext.Pointer) string {

@@ -1,7 +1,6 @@
 package collect
 
 import (
-	"bytes"
 	"errors"
 	"runtime"
 	"strings"
@@ -37,7 +36,7 @@ const (
 
 // source is a text as a file.
 func source(name, text string) Source {
-	return Source{Name: name, SHA256: digest([]byte(text)), Size: int64(len(text)), ReaderAt: strings.NewReader(text)}
+	return Source{Name: name, SHA256: evidence.Digest([]byte(text)), Size: int64(len(text)), ReaderAt: strings.NewReader(text)}
 }
 
 func read(t testing.TB, kind Kind, text string) Report {
@@ -73,28 +72,6 @@ func TestFormats(t *testing.T) {
 		if r := read(t, kind, bom); r.Format != read(t, kind, text).Format {
 			t.Errorf("%s with a byte order mark", kind)
 		}
-	}
-}
-
-// TestMerging: several files of one kind, by the stated rules.
-func TestMerging(t *testing.T) {
-	data, err := Sources{
-		Artifacts: []Artifact{{Name: "a", SHA256: strings.Repeat("a", 64), Size: 1, Signature: "s"}}, SBOMs: []Report{read(t, SBOM, cycloneDX)},
-		Scans: []Report{read(t, Scan, trivy), read(t, Scan, grype)}, Tests: []Report{read(t, Tests, junit), read(t, Tests, junit)},
-		Coverage: []Report{read(t, Coverage, cobertura), read(t, Coverage, goCover)}, ManualTestStatus: "completed",
-	}.Evidence()
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := `{"artifacts":[{"name":"a","sbom":{"components":3,"format":"CycloneDX JSON","sha256":"` + digest([]byte(cycloneDX)) + `","spec_version":"1.5","subject":"app@2"},"sha256":"` + strings.Repeat("a", 64) + `","signature":"s","size_bytes":1}],` +
-		`"scan_results":{"critical":2,"high":1,"low":1,"medium":1,"scanner":"trivy 0.60.0, grype 0.90.0","unknown":1},` +
-		`"test_results":{"coverage":{"covered":5,"total":7},"coverage_percent":71.4285,"failed":4,"manual_test_status":"completed","passed":4,"skipped":4,"total":12}}`
-	if string(data) != want {
-		t.Errorf("evidence:\n%s\nwant\n%s", data, want)
-	}
-	empty, err := Sources{}.Evidence()
-	if err != nil || string(empty) != "{}" {
-		t.Errorf("nothing in, %s out: nothing is made up (%v)", empty, err)
 	}
 }
 
@@ -150,16 +127,6 @@ func TestDocuments(t *testing.T) {
 		if got, err := Document(source("plan.yaml", text)); err == nil || !strings.HasPrefix(err.Error(), "plan.yaml:") {
 			t.Errorf("%.30q: %s %v", text, got, err)
 		}
-	}
-}
-
-func TestArtifact(t *testing.T) {
-	a, err := HashArtifact(`C:\out\app.msi`, bytes.NewReader([]byte("abc")), nil)
-	if err != nil || a.Name != "app.msi" || a.Size != 3 || a.SHA256 != "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" {
-		t.Errorf("%+v %v", a, err)
-	}
-	if _, err := HashArtifact("x", bytes.NewReader(nil), nil); err == nil {
-		t.Error("an empty artifact")
 	}
 }
 

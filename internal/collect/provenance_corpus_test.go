@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/eucora/eucora/internal/evidence"
 )
 
 // notProvenance are files of the folders that are something else.
@@ -179,7 +181,7 @@ func checkSignatures(t *testing.T, dir string, a Attestation, facts, prefix stri
 	}
 	if fact(facts, "artifact_digest_matches") == "yes" {
 		text, err := os.ReadFile(filepath.Join(dir, "prov-sigstore-bundle/sigstore-conformance__a.txt"))
-		if err != nil || !a.Names(digest(text)) {
+		if err != nil || !a.Names(evidence.Digest(text)) {
 			t.Errorf("does not name its file: %v", err)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/eucora/eucora/internal/evidence"
 )
 
 type sarifResult struct {
@@ -82,7 +84,7 @@ func (s sarifResults) add(run *sarifRun, result sarifResult) error {
 		id = "(no rule)"
 	}
 	key := FindingKey{id, result.place()}
-	says := digest(fmt.Append(nil, result.Message, result.Locations.value.Physical.Region, result.Prints, result.SomePrints))[:16]
+	says := evidence.Digest(fmt.Append(nil, result.Message, result.Locations.value.Physical.Region, result.Prints, result.SomePrints))[:16]
 	if other, known := s.seen[key]; known && other != says {
 		key.Package += " #" + says
 	} else {

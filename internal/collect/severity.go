@@ -105,9 +105,12 @@ func because(parts ...string) string {
 	return clip(strings.Join(parts, ": "), 300)
 }
 
-// errNothingScanned is what a scan that looked at nothing ends with.
+// errNothing is what a scan that looked at nothing ends with: its file is whole,
+// and is no clean scan.
+var errNothing = errors.New("that is not a clean scan")
+
 func errNothingScanned(why string) error {
-	return fmt.Errorf("the scan looked at nothing (%s): that is not a clean scan", why)
+	return fmt.Errorf("the scan looked at nothing (%s): %w", why, errNothing)
 }
 
 // find notes a finding.

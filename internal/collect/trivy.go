@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/eucora/eucora/internal/evidence"
 )
 
 // isTrivy knows Trivy's four shapes: the report (version 2), the array of
@@ -239,7 +241,7 @@ func (r *Report) trivyOperated(d *jsontext.Decoder) error {
 		}),
 		"checks": list(func(f trivyOperatedFinding) FindingKey { return FindingKey{f.Check, "misconfiguration:"} }),
 		"secrets": list(func(f trivyOperatedFinding) FindingKey {
-			return FindingKey{f.Rule, "secret:" + f.Target + ":" + digest([]byte(f.Match))[:12]}
+			return FindingKey{f.Rule, "secret:" + f.Target + ":" + evidence.Digest([]byte(f.Match))[:12]}
 		}),
 	}.read(d)
 }

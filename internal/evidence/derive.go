@@ -48,8 +48,9 @@ type Derived struct {
 // origin: the derived one counts. The sections are in canonical form, before and
 // after; those of s are not changed.
 //
-// Two declared values are the same if their canonical forms are, a digest
-// whatever its case, and a list of findings the same as their number. A text
+// Two values are the same if their canonical forms are, a digest whatever its
+// case, a version whatever its spelling ([SameVersion]), a scanner's name if it
+// is part of the other, and a list of findings the same as their number. A text
 // where an object is derived becomes the object's description; the text of a
 // signature is compared with the derived status if it is one of the statuses.
 func (s Sections) Derive(values []Derived) (Sections, []Origin, error) {
@@ -183,10 +184,36 @@ func sameValue(name string, declared, derived jsontext.Value) bool {
 	if n, ok := length(declared); ok && derived.Kind() == '0' {
 		return strconv.Itoa(n) == string(derived)
 	}
-	if name == "sha256" {
-		return strings.EqualFold(string(declared), string(derived))
+	if string(declared) == string(derived) {
+		return true
 	}
-	return string(declared) == string(derived)
+	a, isText := readText(declared)
+	b, alsoText := readText(derived)
+	if !isText || !alsoText {
+		return false
+	}
+	switch name {
+	case "sha256":
+		return strings.EqualFold(a, b)
+	case "version":
+		return SameVersion(a, b)
+	case "scanner": // trivy, of trivy 0.66.0
+		return a != "" && strings.Contains(strings.ToLower(b), strings.ToLower(a))
+	}
+	return false
+}
+
+// SameVersion reports whether two versions differ in their spelling only: v1.2
+// is 1.2.0.0.
+func SameVersion(a, b string) bool {
+	plain := func(version string) string {
+		version = strings.TrimPrefix(strings.ToLower(strings.TrimSpace(version)), "v")
+		for strings.HasSuffix(version, ".0") {
+			version = strings.TrimSuffix(version, ".0")
+		}
+		return version
+	}
+	return plain(a) == plain(b)
 }
 
 func quoted(text string) jsontext.Value {
@@ -206,4 +233,91 @@ func Differences(origins []Origin) int {
 		}
 	}
 	return n
+}
+
+// At is the value at a path, such as artifacts[0].sbom.components; nil if there
+// is none.
+func (s Sections) At(path string) jsontext.Value {
+	name, steps := splitPath(path)
+	section := s.section(name)
+	if section == nil {
+		return nil
+	}
+	at := *section
+	for _, step := range steps {
+		switch at.Kind() {
+		case '[':
+			at = element(at, step)
+		case '{':
+			at = member(at, step)
+		default:
+			return nil
+		}
+	}
+	return at
+}
+
+// ArtifactCount is how many artifacts the section has.
+func (s Sections) ArtifactCount() int {
+	if s.Artifacts.Kind() == '{' {
+		return 1
+	}
+	n, _ := length(s.Artifacts)
+	return n
+}
+
+// artifact is one of the section's artifacts; nil if there are not so many.
+func (s Sections) artifact(i int) jsontext.Value {
+	if s.Artifacts.Kind() == '{' && i == 0 {
+		return s.Artifacts
+	}
+	return element(s.Artifacts, strconv.Itoa(i))
+}
+
+// ArtifactNamed reports whether an artifact has a name.
+func (s Sections) ArtifactNamed(i int) bool { return isText(member(s.artifact(i), "name")) }
+
+// ArtifactPlaces finds which of the declared artifacts some files are, by their
+// digests, then by their names; what is left over are the artifacts that say
+// neither, in their order. A file that is none of them gets a place after all.
+func (s Sections) ArtifactPlaces(digests, names []string) []int {
+	places := make([]int, len(digests))
+	taken := map[int]bool{}
+	for i := range places {
+		places[i] = -1
+	}
+	count := s.ArtifactCount()
+	match := func(is func(file int, artifact jsontext.Value) bool) {
+		for file := range places {
+			for i := 0; i < count && places[file] < 0; i++ {
+				if !taken[i] && is(file, s.artifact(i)) {
+					places[file], taken[i] = i, true
+				}
+			}
+		}
+	}
+	match(func(file int, a jsontext.Value) bool { return strings.EqualFold(declaredDigest(a), digests[file]) })
+	match(func(file int, a jsontext.Value) bool {
+		name, _ := readText(member(a, "name"))
+		return name != "" && name == names[file]
+	})
+	match(func(_ int, a jsontext.Value) bool {
+		return declaredDigest(a) == "" && !isText(member(a, "name")) || count == 1 && len(places) == 1
+	})
+	for file := range places {
+		if places[file] < 0 {
+			places[file] = count
+			count++
+		}
+	}
+	return places
+}
+
+// declaredDigest accepts the earlier system's name for the digest.
+func declaredDigest(artifact jsontext.Value) string {
+	if text, ok := readText(member(artifact, "sha256")); ok {
+		return text
+	}
+	text, _ := readText(member(artifact, "hash"))
+	return text
 }

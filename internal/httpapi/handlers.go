@@ -5,6 +5,7 @@ import (
 
 	"github.com/eucora/eucora/api"
 	"github.com/eucora/eucora/internal/cab"
+	"github.com/eucora/eucora/internal/evidence"
 	"github.com/eucora/eucora/internal/workflow"
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -85,8 +86,22 @@ func (s *Server) createEvidence(q *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if q.parts != nil { // nothing large is taken in for nothing
+		if err := s.Service.MayFile(q.Context(), q.call, lower(in.DeploymentID)); err != nil {
+			return nil, err
+		}
+	}
+	uploads, err := q.receive()
+	defer func() {
+		for _, u := range uploads {
+			u.Discard()
+		}
+	}()
+	if err != nil {
+		return nil, err
+	}
 	return change(q, wireEvidence, func(call workflow.Call) (workflow.Evidence, error) {
-		return s.Service.CreateEvidence(q.Context(), call, lower(in.DeploymentID), in.EvidenceData)
+		return s.Service.CreateEvidence(q.Context(), call, lower(in.DeploymentID), in.EvidenceData, uploads...)
 	})
 }
 
@@ -115,7 +130,11 @@ func (s *Server) verifyEvidence(q *request) (any, error) {
 		return nil, err
 	}
 	v, err := s.Service.VerifyEvidence(q.Context(), q.call, id)
-	return api.Verification{PackageID: v.PackageID, IsValid: v.Valid, ContentHash: v.Expected, ComputedHash: v.Actual}, err
+	answer := api.Verification{PackageID: v.PackageID, IsValid: v.Valid, ContentHash: v.Expected, ComputedHash: v.Actual}
+	for _, f := range v.Files {
+		answer.Attachments = append(answer.Attachments, api.FileVerification{SHA256: f.SHA256, IsValid: f.Problem == "", Problem: f.Problem})
+	}
+	return answer, err
 }
 
 func (s *Server) breakdown(q *request) (any, error) {
@@ -127,7 +146,8 @@ func (s *Server) breakdown(q *request) (any, error) {
 	a := e.Record.Assessment
 	return api.Breakdown{
 		PackageID: e.ID, RiskScore: a.Score.Float(), RiskModelVersion: a.ModelVersion, RiskModelDigest: a.ModelDigest,
-		Formula: a.Formula, Factors: wireFactors(a.Factors),
+		Formula: a.Formula, Factors: wireFactors(a.Factors, e.Record.Sections, e.Record.Origins),
+		Differences: wireDifferences(e.Record.Sections, e.Record.Origins),
 	}, err
 }
 
@@ -343,6 +363,6 @@ func (s *Server) score(q *request) (any, error) {
 	a, c := trial.Assessment, trial.Completeness
 	return api.Scored{
 		RiskScore: a.Score.Float(), RiskModelVersion: a.ModelVersion, RiskModelDigest: a.ModelDigest, Formula: a.Formula,
-		Factors: wireFactors(a.Factors), IsComplete: c.Complete, Completeness: c.Sections, Missing: c.Missing, Gate: wireGate(trial.Gate),
+		Factors: wireFactors(a.Factors, evidence.Sections{}, nil), IsComplete: c.Complete, Completeness: c.Sections, Missing: c.Missing, Gate: wireGate(trial.Gate),
 	}, err
 }

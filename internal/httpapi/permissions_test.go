@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/eucora/eucora/internal/evidence"
 	"github.com/eucora/eucora/internal/store/storetest"
 )
 
@@ -28,6 +29,8 @@ GET  /evidence/{id}                      approved   401 2   403 2   2   2   2   
 GET  /evidence/{id}/verify               waiting    401 2   403 2   2   403 2   2
 GET  /evidence/{id}/breakdown            waiting    401 2   403 2   2   403 2   2
 GET  /evidence/{id}/document             waiting    401 2   403 2   2   403 2   2
+GET  /evidence/{id}/attachments/{sha256} waiting    401 2   403 2   2   403 2   2
+GET  /evidence/{id}/attachments/{sha256} approved   401 2   403 2   2   2   2   2
 POST /cab/submit                         filed      401 2   403 403 403 403 403 403
 GET  /cab                                -          401 2   2   2   2   2   2   2
 GET  /cab/pending                        -          401 403 403 2   2   403 2   2
@@ -112,6 +115,7 @@ func (w *world) absent(key string, callers, wants []string) {
 	}
 	method, path, _ := strings.Cut(key, " ")
 	path = strings.Replace(path, "{id}", "00000000-0000-7000-8000-000000000000", 1)
+	path = strings.Replace(path, "{sha256}", evidence.Digest([]byte(script)), 1)
 	never := map[string]string{}
 	for i, caller := range callers {
 		never[caller] = wants[i]
@@ -134,6 +138,7 @@ func (w *world) thing(key, kind string) (path, body string) {
 	w.t.Helper()
 	_, path, _ = strings.Cut(key, " ")
 	path = strings.Replace(path, "{version}", "1.0", 1)
+	path = strings.Replace(path, "{sha256}", evidence.Digest([]byte(script)), 1)
 	body = bodies[key]
 	var of things
 	switch kind {

@@ -84,6 +84,9 @@ func (s *Server) problemOfRefusal(w http.ResponseWriter, refusal *cab.Error) *ap
 		w.Header().Set("Retry-After", strconv.Itoa(int(retryStore.Seconds())))
 		s.Log.Warn("the store cannot be used", "code", refusal.Code, "error", fmt.Sprint(refusal.Err))
 	}
+	if refusal.Code == "FILE_TOO_LARGE" {
+		status = http.StatusRequestEntityTooLarge
+	}
 	if refusal.Code == "ACCESS_ENDED" { // found out in the transaction, and the same as at the door
 		status = http.StatusUnauthorized
 		w.Header().Set("WWW-Authenticate", challenge)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"mime"
+	"mime/multipart"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -31,6 +32,7 @@ type request struct {
 	body   []byte // in canonical form; nil for GET
 	query  url.Values
 	faults []cab.FieldError
+	parts  *multipart.Reader // the files that follow the body; nil if there are none
 }
 
 // read takes in body, query and Idempotency-Key, and refuses what does not fit
@@ -58,6 +60,10 @@ func (q *request) read(w http.ResponseWriter) error {
 }
 
 func (q *request) readBody(w http.ResponseWriter) error {
+	media, params, mediaErr := mime.ParseMediaType(q.Header.Get("Content-Type"))
+	if q.route.files() && media == "multipart/form-data" {
+		return q.readParts(w, params["boundary"])
+	}
 	raw, err := io.ReadAll(http.MaxBytesReader(w, q.Body, evidence.MaxBytes))
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
 		return &httpError{http.StatusRequestEntityTooLarge, "BODY_TOO_LARGE", fmt.Sprintf("the body is larger than %d bytes", evidence.MaxBytes)}
@@ -67,8 +73,12 @@ func (q *request) readBody(w http.ResponseWriter) error {
 	}
 	if len(raw) == 0 && q.route.body == nil {
 		raw = []byte("{}") // a call without content
-	} else if media, _, err := mime.ParseMediaType(q.Header.Get("Content-Type")); err != nil || media != "application/json" {
-		return &httpError{http.StatusUnsupportedMediaType, "UNSUPPORTED_MEDIA_TYPE", "send Content-Type: application/json"}
+	} else if mediaErr != nil || media != "application/json" {
+		want := "send Content-Type: application/json"
+		if q.route.files() {
+			want += ", or multipart/form-data with files"
+		}
+		return &httpError{http.StatusUnsupportedMediaType, "UNSUPPORTED_MEDIA_TYPE", want}
 	}
 	if q.body, err = evidence.Canonical(raw); err != nil {
 		return err

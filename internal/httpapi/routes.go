@@ -24,6 +24,18 @@ type route struct {
 // Idempotency-Key.
 func (rt *route) changes() bool { return rt.method == http.MethodPost && !rt.readOnly }
 
+// withFiles is a body that files may come with: multipart/form-data, the body
+// being its first part.
+type withFiles struct{ body any }
+
+func (rt *route) files() bool {
+	_, ok := rt.body.(withFiles)
+	return ok
+}
+
+// fileBytes stands in the contract for the bytes of a file.
+type fileBytes struct{}
+
 // param is a query parameter.
 type param struct {
 	name, doc string
@@ -56,12 +68,13 @@ func (s *Server) allRoutes() []route {
 		{get, "/deployments/{id}/approval-status", cab.AskGate, "Is it approved at this moment", ok, nil, nil, api.ApprovalStatus{}, s.approvalStatus, false},
 		{post, "/deployments/{id}/events", cab.ReportDeployment, "Report what has happened", ok, nil, api.DeploymentReport{}, api.Deployment{}, s.report, false},
 
-		{post, "/evidence", cab.CreateEvidence, "File evidence; it is scored", created, nil, api.CreateEvidence{}, api.Evidence{}, s.createEvidence, false},
+		{post, "/evidence", cab.CreateEvidence, "File evidence; it is scored", created, nil, withFiles{api.CreateEvidence{}}, api.Evidence{}, s.createEvidence, false},
 		{get, "/evidence", cab.ReadEvidence, "List evidence packages", ok, append(paging, ofIntent), nil, api.List[api.Evidence]{}, s.listEvidence, false},
 		{get, "/evidence/{id}", cab.ReadEvidence, "One evidence package", ok, nil, nil, api.Evidence{}, s.getEvidence, false},
 		{get, "/evidence/{id}/verify", cab.ReadEvidence, "Hash the stored bytes again", ok, nil, nil, api.Verification{}, s.verifyEvidence, false},
 		{get, "/evidence/{id}/breakdown", cab.ReadEvidence, "Why the score is what it is", ok, nil, nil, api.Breakdown{}, s.breakdown, false},
 		{get, "/evidence/{id}/document", cab.ReadEvidence, "The stored bytes, as hashed", ok, nil, nil, map[string]any{}, s.document, false},
+		{get, "/evidence/{id}/attachments/{sha256}", cab.ReadEvidence, "One file of a package", ok, nil, nil, fileBytes{}, s.attachment, false},
 
 		{post, "/cab/submit", cab.SubmitRequest, "Submit evidence for approval", created, nil, api.Submit{}, api.Submitted{}, s.submit, false},
 		{get, "/cab", cab.ReadRequest, "List requests", ok, append(paging, statusMany, riskMin, riskMax, ofIntent), nil, api.List[api.Request]{}, s.listRequests, false},

@@ -89,7 +89,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Referrer-Policy", "no-referrer")
 	r = r.WithContext(context.WithValue(r.Context(), callKey{}, call))
 	defer func() {
-		if p := recover(); p != nil {
+		if p := recover(); p == http.ErrAbortHandler {
+			panic(p) // cut off, and meant to be
+		} else if p != nil {
 			s.fail(answer, r, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
 		}
 		s.logAccess(r, call, answer.status, time.Since(start))
@@ -173,6 +175,9 @@ func (r *recorder) WriteHeader(status int) {
 	}
 	r.ResponseWriter.WriteHeader(status)
 }
+
+// Unwrap lets deadlines be set.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
 func (r *recorder) Write(b []byte) (int, error) {
 	if r.status == 0 {
@@ -259,6 +264,9 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, rt *route, answer
 	switch a := answer.(type) {
 	case rendered:
 		status, body = a.status, a.body
+	case workflow.Download:
+		s.writeFile(w, a)
+		return
 	case document:
 		w.Header().Set("ETag", `"`+a.hash+`"`)
 		body = a.bytes

@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/eucora/eucora/api"
 	"github.com/eucora/eucora/internal/cab"
+	"github.com/eucora/eucora/internal/evidence"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -76,8 +77,18 @@ func (s *spec) add(rt *route) {
 		})
 	}
 	if rt.body != nil {
-		s.bodies[rt] = s.schema(rt.body)
-		op.RequestBody = &huma.RequestBody{Required: true, Content: s.content("application/json", rt.body)}
+		body := rt.body
+		if files, ok := body.(withFiles); ok {
+			body = files.body
+		}
+		s.bodies[rt] = s.schema(body)
+		op.RequestBody = &huma.RequestBody{Required: true, Content: s.content("application/json", body)}
+		if rt.files() {
+			op.RequestBody.Content["multipart/form-data"] = s.withFiles(body)
+		}
+	}
+	if rt.answer == any(fileBytes{}) {
+		op.Responses[fmt.Sprint(rt.status)].Content = map[string]*huma.MediaType{"application/octet-stream": {}}
 	}
 	item := s.api.Paths[rt.path]
 	if item == nil {
@@ -98,6 +109,17 @@ func operationID(rt *route) string {
 
 func (s *spec) schema(value any) *huma.Schema {
 	return s.registry.Schema(reflect.TypeOf(value), true, "")
+}
+
+// withFiles is a body as the part that stands first, and files of each role.
+func (s *spec) withFiles(body any) *huma.MediaType {
+	object := &huma.Schema{Type: "object", Required: []string{record}, Properties: map[string]*huma.Schema{record: s.schema(body)}}
+	for _, role := range evidence.Roles() {
+		object.Properties[string(role)] = &huma.Schema{
+			Type: "array", Items: &huma.Schema{Type: "string", ContentEncoding: "binary"}, Description: "Files; they follow the record",
+		}
+	}
+	return &huma.MediaType{Schema: object, Encoding: map[string]*huma.Encoding{record: {ContentType: "application/json"}}}
 }
 
 func (s *spec) content(media string, value any) map[string]*huma.MediaType {

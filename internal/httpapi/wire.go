@@ -80,16 +80,50 @@ func wireEvidence(e workflow.Evidence) api.Evidence {
 		answer.EvidenceData = text
 	}
 	answer.RiskScore, answer.RiskModelVersion = r.Assessment.Score.Float(), r.Assessment.ModelVersion
-	answer.RiskFactors = wireFactors(r.Assessment.Factors)
+	answer.RiskFactors = wireFactors(r.Assessment.Factors, r.Sections, r.Origins)
+	answer.Notes = r.Notes
+	for _, a := range r.Attachments {
+		answer.Attachments = append(answer.Attachments, api.Attachment{
+			SHA256: a.SHA256, Size: a.Size, MediaType: a.MediaType, Role: string(a.Role), Name: a.Name,
+			Format: a.Format, FormatVersion: a.Version, Tool: a.Tool,
+		})
+	}
+	for _, o := range r.Origins {
+		answer.Origins = append(answer.Origins, wireOrigin(o))
+	}
 	answer.IsComplete, answer.Completeness, answer.Missing = r.Completeness.Complete, r.Completeness.Sections, r.Completeness.Missing
 	return answer
 }
 
-func wireFactors(factors []evidence.Factor) []api.Factor {
+func wireOrigin(o evidence.Origin) api.Origin {
+	answer := api.Origin{Path: o.Path, Origin: string(o.Origin), Declared: json.RawMessage(o.Declared)}
+	for _, s := range o.Sources {
+		answer.Sources = append(answer.Sources, api.OriginSource{Attachment: s.Attachment, Parser: s.Parser, FormatVersion: s.Version})
+	}
+	return answer
+}
+
+// wireDifferences lists what was declared otherwise than the files say.
+func wireDifferences(sections evidence.Sections, origins []evidence.Origin) []api.Difference {
+	answer := []api.Difference{}
+	for _, o := range origins {
+		if o.Declared != nil {
+			answer = append(answer, api.Difference{Path: o.Path, Declared: json.RawMessage(o.Declared), Derived: json.RawMessage(sections.At(o.Path))})
+		}
+	}
+	return answer
+}
+
+func wireFactors(factors []evidence.Factor, sections evidence.Sections, origins []evidence.Origin) []api.Factor {
 	answer := make([]api.Factor, 0, len(factors))
+	facts := evidence.ReadFacts(sections, origins...)
 	for _, f := range factors {
+		origin := evidence.IsDeclared
+		if facts.Get(evidence.FactName(f.Source)).Derived {
+			origin = evidence.IsDerived
+		}
 		answer = append(answer, api.Factor{
-			Name: f.Name, Input: f.Input, Source: f.Source, State: f.State, Bucket: f.Bucket, Points: f.Points, MaxPoints: f.MaxPoints,
+			Name: f.Name, Input: f.Input, Source: f.Source, Origin: string(origin), State: f.State, Bucket: f.Bucket, Points: f.Points, MaxPoints: f.MaxPoints,
 			Weight: f.Weight, Share: f.Share, Value: f.Value, Contribution: f.Contribution.Float(), Rationale: f.Rationale,
 		})
 	}

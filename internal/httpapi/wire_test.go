@@ -193,7 +193,7 @@ func TestFireOverHTTP(t *testing.T) {
 func TestPages(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, e storetest.Engine) {
 		w := newWorld(t, e)
-		still := workflow.New(w.store, func() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) })
+		still := workflow.New(w.store, workflow.Options{Clock: func() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }})
 		erin := callAs(w, "erin")
 		for range 23 {
 			if _, err := still.CreateDeployment(w.ctx, erin, "a", "1", "LAB"); err != nil {

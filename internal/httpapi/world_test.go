@@ -7,14 +7,17 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/eucora/eucora/api"
+	"github.com/eucora/eucora/internal/attachment"
 	"github.com/eucora/eucora/internal/cab"
 	"github.com/eucora/eucora/internal/identity"
 	"github.com/eucora/eucora/internal/store"
@@ -29,6 +32,7 @@ type world struct {
 	ctx     context.Context
 	store   *store.Store
 	service *workflow.Service
+	files   *attachment.Store
 	server  *httptest.Server
 	api     *Server
 	url     string
@@ -72,12 +76,16 @@ func newWorld(t testing.TB, e storetest.Engine) *world {
 	signer := storetest.Key(t)
 	w.store = storetest.Open(t, store.Options{URL: w.url, Signer: signer})
 	t.Cleanup(cancel)
-	w.service = workflow.New(w.store, nil)
+	files, err := attachment.Open(filepath.Join(t.TempDir(), "attachments"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.files = files
+	w.service = workflow.New(w.store, workflow.Options{Files: files})
 	if err := w.service.Prepare(w.ctx); err != nil {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewJSONHandler(w.log, nil))
-	var err error
 	w.api, err = New(Options{
 		Service: w.service, Auth: identity.New(ctx, w.store, nil, log), LedgerKey: w.store.LedgerKey(),
 		Ready: w.store.Ready, Log: log, Version: "test",
@@ -193,13 +201,53 @@ func evidenceData(kind string) string {
 // things are the ids of one deployment with all that hangs on it.
 type things struct{ deployment, evidence, request, exception string }
 
+const script = "#!/bin/sh\nexec true\n"
+
+// part is a file of an upload.
+type part struct{ role, name, text string }
+
+// upload sends a record and files as a form.
+func (w *world) upload(as, record string, files ...part) answer {
+	w.t.Helper()
+	contentType, body := form(w.t, append([]part{{"record", "", record}}, files...)...)
+	return w.send(as, "POST", "/api/v1/evidence/", body, "Content-Type", contentType)
+}
+
+func form(t testing.TB, parts ...part) (contentType, body string) {
+	t.Helper()
+	var text strings.Builder
+	writer := multipart.NewWriter(&text)
+	for _, p := range parts {
+		create := func() (io.Writer, error) { return writer.CreateFormField(p.role) }
+		if p.name != "" {
+			create = func() (io.Writer, error) { return writer.CreateFormFile(p.role, p.name) }
+		}
+		out, err := create()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(out, p.text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := writer.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return writer.FormDataContentType(), text.String()
+}
+
 // submitted makes a deployment with evidence and a request, by erin; high ones
 // with a pending exception.
 func (w *world) submitted(kind string) things {
 	w.t.Helper()
 	var of things
 	of.deployment = w.post("erin", "/api/v1/deployments/", `{"app_name":"7-Zip","version":"24.08","target_ring":"PILOT"}`).member(w.t, "id")
-	of.evidence = w.post("erin", "/api/v1/evidence/", `{"deployment_intent_id":"`+of.deployment+`","evidence_data":`+evidenceData(kind)+`}`).member(w.t, "id")
+	declared := strings.Replace(evidenceData(kind), `"sha256":"`+hash64+`",`, "", 1) // the file says it
+	created := w.upload("erin", `{"deployment_intent_id":"`+of.deployment+`","evidence_data":`+declared+`}`, part{"artifact", "setup.sh", script})
+	if created.status != http.StatusCreated {
+		w.t.Fatalf("filing evidence: %d %s", created.status, created.body)
+	}
+	of.evidence = created.member(w.t, "id")
 	of.request = w.post("erin", "/api/v1/cab/submit/", `{"evidence_package_id":"`+of.evidence+`"}`).member(w.t, "id")
 	if kind == "high" {
 		of.exception = w.post("erin", "/api/v1/cab/exceptions/", askBody(of.deployment)).member(w.t, "id")

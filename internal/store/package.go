@@ -1,6 +1,8 @@
 package store
 
 import (
+	"slices"
+
 	"github.com/eucora/eucora/internal/cab"
 )
 
@@ -66,6 +68,33 @@ func (tx *Tx) savePackage(change cab.Change) error {
 				(SELECT COALESCE(MAX(position), 0) + 1 FROM evidence_package WHERE deployment_id = $2))`,
 			1, p.ID, p.DeploymentID, p.CorrelationID, p.CreatedBy.ID, p.CreatedBy.Username, micros(p.CreatedAt),
 			int64(p.Score), p.ModelVersion, p.Complete, p.ContentHash, p.Document)
+		for _, digest := range p.Attachments {
+			tx.c.queue(`INSERT INTO attachment (package_id, sha256) VALUES ($1, $2)`, 1, p.ID, digest)
+		}
 	}
 	return nil
+}
+
+// UsedAttachments reports which of some digests packages refer to.
+func (r *Reader) UsedAttachments(digests []string) (map[string]bool, error) {
+	used := map[string]bool{}
+	for chunk := range slices.Chunk(digests, 500) {
+		args := make([]any, len(chunk))
+		for i, digest := range chunk {
+			args[i] = digest
+		}
+		text := `SELECT DISTINCT sha256 FROM attachment WHERE sha256 IN (` + marks(len(chunk)) + `)`
+		err := r.c.run(statement{text, args, func(r row) error {
+			var digest string
+			if err := r.Scan(&digest); err != nil {
+				return err
+			}
+			used[digest] = true
+			return nil
+		}})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return used, nil
 }

@@ -19,6 +19,10 @@ type VerifyOptions struct {
 	Verifier *ledger.Verifier        // the auditor's own copy of the ledger's public key
 	Held     []byte                  // a signed checkpoint that the auditor kept; nil if none
 	Progress func(done, total int64) // called now and then; nil if nobody looks
+
+	// Attachment holds a file against its digest and size; nil: files are not
+	// looked at.
+	Attachment func(ctx context.Context, digest string, size int64) error
 }
 
 // Finding is something that does not hold.
@@ -32,6 +36,7 @@ type VerifyReport struct {
 	Events      int64
 	Checkpoints int
 	Rows        int
+	Attachments int // files that were looked at
 	Root        ledger.Hash
 	Findings    []Finding
 }
@@ -45,19 +50,25 @@ const verifyPage = 256
 // Verify checks the whole database: every leaf against its tile, the tiles
 // against each other, every signed checkpoint and the auditor's own against the
 // tree, the columns of events against their leaves, every row against the fold
-// of the events, every document against its hash. The error is about not being
+// of the events, every document against its hash, and every file against its. The error is about not being
 // able to look; what was found is in the report.
 func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (VerifyReport, error) {
-	v := &verification{o: o, rows: cab.Rows{}, positions: map[cab.Subject]int64{}, newest: map[string]int64{}}
+	v := &verification{
+		o: o, rows: cab.Rows{}, positions: map[cab.Subject]int64{}, newest: map[string]int64{},
+		references: map[reference]bool{}, sizes: map[string]int64{},
+	}
 	err := a.engine.view(ctx, true, func(c conn) error {
 		v.r = &Reader{c}
-		for _, step := range []func() error{v.loadCheckpoints, v.events, v.finishTree, v.compareRows} {
+		for _, step := range []func() error{v.loadCheckpoints, v.events, v.finishTree, v.compareRows, v.compareReferences} {
 			if err := step(); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+	if err == nil {
+		v.checkFiles(ctx)
+	}
 	return v.report, a.engine.explain(err)
 }
 
@@ -72,6 +83,8 @@ type verification struct {
 	tree        ledger.Frontier
 	checkpoints []signed // not yet reached, by size
 	size        int64    // as the database says
+	references  map[reference]bool
+	sizes       map[string]int64 // of files, by digest
 }
 
 type signed struct {
@@ -372,6 +385,7 @@ func (v *verification) scanHashed(r row, p *cab.Package) error {
 		v.find(v.rows[subject].Seq, "the document of evidence %s no longer has its hash", p.ID)
 	}
 	v.inPlace(subject, position)
+	v.refers(p)
 	return nil
 }
 

@@ -14,14 +14,23 @@ import (
 const (
 	replayFor  = 24 * time.Hour
 	sweepEvery = time.Minute
+	filesEvery = time.Hour
 )
 
 // RunClock records expiries and forgets old replays, every minute until ctx is
-// done. Nothing depends on it for being true, only for being written down; so
+// done, and removes files that no package refers to, every hour. Nothing depends on it for being true, only for being written down; so
 // a round that fails is logged and tried again.
 func (s *Service) RunClock(ctx context.Context, log *slog.Logger) {
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
+	files := time.NewTicker(filesEvery)
+	defer files.Stop()
+	sweepFiles := func() {
+		if err := s.SweepFiles(ctx); err != nil && ctx.Err() == nil {
+			log.Warn("sweeping attachments failed, will try again", "error", err)
+		}
+	}
+	sweepFiles()
 	for {
 		if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
 			log.Warn("clock round failed, will try again", "error", err)
@@ -30,6 +39,8 @@ func (s *Service) RunClock(ctx context.Context, log *slog.Logger) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
+		case <-files.C:
+			sweepFiles()
 		}
 	}
 }

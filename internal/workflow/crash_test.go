@@ -43,7 +43,7 @@ func crashChild(url string) {
 	if err != nil {
 		fail(err)
 	}
-	s := New(st, nil)
+	s := New(st, Options{})
 	if err := s.Prepare(ctx); err != nil {
 		fail(err)
 	}
@@ -150,7 +150,7 @@ func checkAfterCrash(t *testing.T, url string, signer *ledger.Signer, ids []stri
 		t.Fatalf("the server does not start again: %v", err)
 	}
 	defer st.Close()
-	s := New(st, nil)
+	s := New(st, Options{})
 	auditor := Call{Actor: cab.Actor{ID: "a", Role: cab.Auditor}}
 	for _, id := range ids {
 		row, err := s.Request(ctx, auditor, id)

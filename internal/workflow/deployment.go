@@ -52,11 +52,13 @@ type ApprovalStatus struct {
 }
 
 // ApprovalStatus asks whether a deployment is approved at this moment. The
-// package's bytes are hashed first; a mismatch is a conflict, and an event.
+// package's bytes are hashed first, and its files looked for; a mismatch is a
+// conflict, and an event. (The files' bytes are read when something is decided.)
 func (s *Service) ApprovalStatus(ctx context.Context, call Call, id string) (ApprovalStatus, error) {
 	var altered *cab.Package
+	var lost *lostFile
 	status, err := see(ctx, s, call.Actor, cab.AskGate, func(r *store.Reader) (ApprovalStatus, error) {
-		altered = nil
+		altered, lost = nil, nil
 		in, err := r.StandingInput(id)
 		if err != nil {
 			return ApprovalStatus{}, err
@@ -69,9 +71,19 @@ func (s *Service) ApprovalStatus(ctx context.Context, call Call, id string) (App
 				altered = in.Package
 				return ApprovalStatus{}, cab.ErrTampered(*in.Package)
 			}
+			if lost, err = s.filesThere(*in.Package); err != nil {
+				return ApprovalStatus{}, err
+			}
+			if lost != nil {
+				altered = in.Package
+				return ApprovalStatus{}, cab.ErrTampered(*in.Package)
+			}
 		}
 		return s.standing(in), nil
 	})
+	if lost != nil {
+		return ApprovalStatus{}, s.recordLost(ctx, call, *altered, *lost, "gate")
+	}
 	if altered != nil {
 		if err := s.recordTampering(ctx, call, *altered, evidence.Digest(altered.Document), "gate"); err != nil {
 			return ApprovalStatus{}, err
@@ -112,6 +124,12 @@ func (s *Service) standing(in store.StandingInput) ApprovalStatus {
 // ReportDeployment records what a publisher says has happened. A start is
 // refused unless the deployment is approved at that moment.
 func (s *Service) ReportDeployment(ctx context.Context, call Call, id string, kind cab.EventType, detail string) (cab.Deployment, error) {
+	return withFiles(ctx, s, call, "start of deployment", func(held string) (cab.Deployment, error) {
+		return s.reportDeployment(ctx, call, id, kind, detail, held)
+	})
+}
+
+func (s *Service) reportDeployment(ctx context.Context, call Call, id string, kind cab.EventType, detail, held string) (cab.Deployment, error) {
 	return do(ctx, s, call, cab.ReportDeployment, func(tx *store.Tx, c cab.Call) (cab.Deployment, error) {
 		in, err := tx.StandingInput(id)
 		if err != nil {
@@ -125,6 +143,11 @@ func (s *Service) ReportDeployment(ctx context.Context, call Call, id string, ki
 		change, err := in.Deployment.Report(c, kind, s.standing(in).Standing, detail)
 		if err != nil {
 			return cab.Deployment{}, err
+		}
+		if kind == cab.DeploymentStarted && in.Package != nil {
+			if err := s.needFiles(*in.Package, held); err != nil {
+				return cab.Deployment{}, err
+			}
 		}
 		return *change.Deployment, tx.Save(change)
 	})

@@ -17,13 +17,14 @@ type Evidence struct {
 }
 
 // CreateEvidence scores and files evidence for a deployment. data is the
-// evidence_data object in canonical form. Incomplete evidence is filed too; it
-// can be looked at and never submitted.
+// evidence_data object in canonical form: what is declared. What the files say
+// takes its place. Incomplete evidence is filed too; it can be looked at and
+// never submitted.
 //
 // Everything is worked out before the transaction, from what never changes (the
 // deployment's owner and correlation id, a published model) and from the policy
 // in force just then; the transaction only writes.
-func (s *Service) CreateEvidence(ctx context.Context, call Call, deploymentID string, data []byte) (Evidence, error) {
+func (s *Service) CreateEvidence(ctx context.Context, call Call, deploymentID string, data []byte, files ...*Upload) (Evidence, error) {
 	in, err := see(ctx, s, call.Actor, cab.CreateEvidence, func(r *store.Reader) (store.EvidenceInput, error) {
 		return r.EvidenceInput(deploymentID)
 	})
@@ -34,9 +35,14 @@ func (s *Service) CreateEvidence(ctx context.Context, call Call, deploymentID st
 	if err != nil {
 		return Evidence{}, err
 	}
-	record, change, err := assess(s.cabCall(call), in.Deployment, model, data)
+	record, change, err := s.assess(ctx, s.cabCall(call), in.Deployment, model, data, files)
 	if err != nil {
 		return Evidence{}, err
+	}
+	for _, f := range files { // before a package refers to them
+		if err := f.Keep(); err != nil {
+			return Evidence{}, keptNot(err)
+		}
 	}
 	return do(ctx, s, call, cab.CreateEvidence, func(tx *store.Tx, _ cab.Call) (Evidence, error) {
 		if err := tx.Save(change.Again()); err != nil {
@@ -49,7 +55,7 @@ func (s *Service) CreateEvidence(ctx context.Context, call Call, deploymentID st
 
 // assess builds the record of a package, its document, and the change that
 // files it.
-func assess(c cab.Call, d cab.Deployment, model *risk.Model, data []byte) (evidence.Record, cab.Change, error) {
+func (s *Service) assess(ctx context.Context, c cab.Call, d cab.Deployment, model *risk.Model, data []byte, files []*Upload) (evidence.Record, cab.Change, error) {
 	sections, err := evidence.ParseSections(data)
 	if err != nil {
 		return evidence.Record{}, cab.Change{}, invalidSections(err)
@@ -58,8 +64,12 @@ func assess(c cab.Call, d cab.Deployment, model *risk.Model, data []byte) (evide
 		ID: newID(), DeploymentIntentID: d.ID, CorrelationID: d.CorrelationID,
 		AppName: d.AppName, Version: d.AppVersion, TargetRing: string(d.TargetRing),
 		CreatedBy: evidence.Person(c.Actor.Person()), CreatedAt: c.Now, Sections: sections,
-		Completeness: sections.Completeness(), Assessment: model.Assess(evidence.ReadFacts(sections)),
 	}
+	if err := s.derive(ctx, &record, files); err != nil {
+		return evidence.Record{}, cab.Change{}, err
+	}
+	record.Completeness = record.Sections.Completeness()
+	record.Assessment = model.Assess(evidence.ReadFacts(record.Sections, record.Origins...))
 	document, err := record.Document()
 	if err != nil {
 		return evidence.Record{}, cab.Change{}, err
@@ -173,9 +183,16 @@ type Verification struct {
 	Expected  string // the hash recorded at creation
 	Actual    string // the hash of the bytes as they are now
 	Valid     bool
+	Files     []FileVerification
 }
 
-// VerifyEvidence hashes the stored bytes of a package again.
+// FileVerification is the result of checking a file of a package again.
+type FileVerification struct {
+	SHA256  string
+	Problem string // "" if it is what was stored
+}
+
+// VerifyEvidence hashes the stored bytes of a package again, and its files.
 func (s *Service) VerifyEvidence(ctx context.Context, call Call, id string) (Verification, error) {
 	p, err := s.packageOf(ctx, call, id)
 	if err != nil {
@@ -184,9 +201,33 @@ func (s *Service) VerifyEvidence(ctx context.Context, call Call, id string) (Ver
 	actual := evidence.Digest(p.Document)
 	v := Verification{PackageID: p.ID, Expected: p.ContentHash, Actual: actual, Valid: actual == p.ContentHash && isOf(p)}
 	if !v.Valid {
-		err = s.recordTampering(ctx, call, p, actual, "verification")
+		return v, s.recordTampering(ctx, call, p, actual, "verification")
 	}
-	return v, err
+	return v, s.verifyFiles(ctx, call, p, &v)
+}
+
+// verifyFiles reads the files of a package that is whole.
+func (s *Service) verifyFiles(ctx context.Context, call Call, p cab.Package, v *Verification) error {
+	filed, err := s.scored.read(p.ContentHash, p.Document)
+	if err != nil {
+		return err
+	}
+	lost, err := s.checkFiles(ctx, filed.attachments)
+	if err != nil {
+		return err
+	}
+	problems := map[string]string{}
+	for _, l := range lost {
+		problems[l.digest] = l.actual
+		v.Valid = false
+		if err := s.recordLost(ctx, call, p, l, "verification"); cab.CodeOf(err) != "EVIDENCE_TAMPERED" {
+			return err
+		}
+	}
+	for _, f := range filed.attachments {
+		v.Files = append(v.Files, FileVerification{f.SHA256, problems[f.SHA256]})
+	}
+	return nil
 }
 
 // isOf reports whether a package's document is the document of that package.

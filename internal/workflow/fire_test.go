@@ -48,7 +48,7 @@ func TestDecisionsUnderFire(t *testing.T) {
 		services := []*Service{w.Service}
 		if w.engine == "postgres" {
 			other := storetest.Open(t, store.Options{URL: w.url, Signer: w.signer, Clock: w.clock.Now})
-			services = append(services, New(other, w.clock.Now))
+			services = append(services, New(other, Options{Clock: w.clock.Now}))
 		}
 		members, reviewers := make([]Call, callers), make([]Call, callers)
 		for i := range callers {

@@ -14,11 +14,15 @@ type reading struct {
 	model        string
 	complete     evidence.Completeness
 	facts        evidence.Facts
+	attachments  []evidence.Attachment
 }
 
 // scored is the reading of a record that was just made.
 func scored(r evidence.Record) reading {
-	return reading{r.ID, r.DeploymentIntentID, r.Assessment.Score, r.Assessment.ModelVersion, r.Completeness, evidence.ReadFacts(r.Sections)}
+	return reading{
+		r.ID, r.DeploymentIntentID, r.Assessment.Score, r.Assessment.ModelVersion, r.Completeness,
+		evidence.ReadFacts(r.Sections, r.Origins...), r.Attachments,
+	}
 }
 
 // maxRecent bounds how many readings are remembered.
@@ -62,7 +66,10 @@ func (r *recent) read(hash string, document []byte) (reading, error) {
 	if err != nil {
 		return reading{}, err
 	}
-	made := reading{filed.ID, filed.DeploymentIntentID, filed.Score, filed.ModelVersion, filed.Sections.Completeness(), evidence.ReadFacts(filed.Sections)}
+	made := reading{
+		filed.ID, filed.DeploymentIntentID, filed.Score, filed.ModelVersion, filed.Sections.Completeness(),
+		evidence.ReadFacts(filed.Sections, filed.Origins...), filed.Attachments,
+	}
 	r.keep(hash, made)
 	return made, nil
 }

@@ -31,6 +31,10 @@ type Submission struct {
 
 // Submit turns a package into a request and lets the gate speak.
 func (s *Service) Submit(ctx context.Context, call Call, ask Submission) (RequestRow, error) {
+	return withFiles(ctx, s, call, "submission", func(held string) (RequestRow, error) { return s.submit(ctx, call, ask, held) })
+}
+
+func (s *Service) submit(ctx context.Context, call Call, ask Submission, held string) (RequestRow, error) {
 	run := func(update func(*store.Tx, store.SubmitInput) error) error {
 		return s.store.UpdateSubmit(ctx, call.credential(), ask.PackageID, update)
 	}
@@ -60,6 +64,9 @@ func (s *Service) Submit(ctx context.Context, call Call, ask Submission) (Reques
 			Notes: ask.Notes, Urgency: ask.Urgency, Claimed: ask.Claimed,
 		})
 		if err != nil {
+			return RequestRow{}, err
+		}
+		if err := s.needFiles(in.Package, held); err != nil {
 			return RequestRow{}, err
 		}
 		return saved(tx, change, nil)
@@ -108,14 +115,24 @@ func (s *Service) Reject(ctx context.Context, call Call, id, rationale string) (
 }
 
 // vote: the rules come first, so that whoever may not decide learns nothing of
-// the evidence; then the bytes that are about to be decided on are hashed.
+// the evidence; then the bytes that are about to be decided on are hashed, and
+// the files.
 func (s *Service) vote(ctx context.Context, call Call, id string, approve bool, rationale string, conditions jsontext.Value) (RequestRow, error) {
+	return withFiles(ctx, s, call, "decision", func(held string) (RequestRow, error) {
+		return s.castVote(ctx, call, id, approve, rationale, conditions, held)
+	})
+}
+
+func (s *Service) castVote(ctx context.Context, call Call, id string, approve bool, rationale string, conditions jsontext.Value, held string) (RequestRow, error) {
 	return s.onRequest(ctx, call, cab.DecideRequest, id, func(c cab.Call, in store.RequestInput) (cab.Change, error) {
 		change, err := in.Request.CastVote(c, in.Situation(), approve, rationale, conditions)
 		if err != nil {
 			return cab.Change{}, err
 		}
-		return change, intact(c, in.Package, in.Request.ContentHash, "decision")
+		if err := intact(c, in.Package, in.Request.ContentHash, "decision"); err != nil {
+			return cab.Change{}, err
+		}
+		return change, s.needFiles(in.Package, held)
 	})
 }
 

@@ -151,7 +151,7 @@ func TestAlteredModelAndPolicy(t *testing.T) {
 		if _, err := db.Exec(`UPDATE policy SET document = CAST('{"quorum":0}' AS ` + blob + `)`); err != nil {
 			t.Fatal(err)
 		}
-		fresh := New(w.store, w.clock.Now)
+		fresh := New(w.store, Options{Clock: w.clock.Now})
 		_, err := fresh.Submit(w.ctx, w.erin, Submission{PackageID: filed.ID, Urgency: cab.Standard})
 		w.wantCode(err, "POLICY_TAMPERED")
 		_, err = w.Submit(w.ctx, w.erin, Submission{PackageID: filed.ID, Urgency: cab.Standard})
@@ -161,7 +161,7 @@ func TestAlteredModelAndPolicy(t *testing.T) {
 		if _, err := db.Exec(`UPDATE risk_model SET document = CAST('{}' AS ` + blob + `)`); err != nil {
 			t.Fatal(err)
 		}
-		_, err = New(w.store, w.clock.Now).Score(w.ctx, w.erin, "1.0", evidenceOf("low"))
+		_, err = New(w.store, Options{Clock: w.clock.Now}).Score(w.ctx, w.erin, "1.0", evidenceOf("low"))
 		w.wantCode(err, "MODEL_TAMPERED")
 	})
 }

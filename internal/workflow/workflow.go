@@ -10,9 +10,12 @@ import (
 	"sync"
 	"time"
 
+	"github.com/eucora/eucora/internal/artifact"
+	"github.com/eucora/eucora/internal/attachment"
 	"github.com/eucora/eucora/internal/cab"
 	"github.com/eucora/eucora/internal/store"
 	"github.com/google/uuid"
+	"golang.org/x/sync/semaphore"
 )
 
 // Service carries out verbs on one store. It is safe for concurrent use.
@@ -24,14 +27,28 @@ type Service struct {
 	scored   *recent  // what was read of evidence documents lately
 
 	tamperings sync.Map // tampering → true: those written to the ledger already
+
+	files   *attachment.Store
+	trust   *artifact.Trust
+	reading *semaphore.Weighted // in units of readingUnit
 }
 
-// New makes a service. clock tells the time; nil means the machine's clock.
-func New(st *store.Store, clock func() time.Time) *Service {
-	if clock == nil {
-		clock = time.Now
+// Options are what verbs stand on besides the store.
+type Options struct {
+	Clock func() time.Time  // nil: the machine's
+	Files *attachment.Store // of evidence packages; nil: none are taken, and none are found
+	Trust *artifact.Trust   // whose signatures count; nil: nobody's
+}
+
+// New makes a service.
+func New(st *store.Store, o Options) *Service {
+	if o.Clock == nil {
+		o.Clock = time.Now
 	}
-	return &Service{store: st, clock: clock, scored: newRecent()}
+	return &Service{
+		store: st, clock: o.Clock, scored: newRecent(),
+		files: o.Files, trust: o.Trust, reading: semaphore.NewWeighted(readingMost),
+	}
 }
 
 // Call is who asks, from where, and whether at most once.

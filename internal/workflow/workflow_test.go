@@ -191,7 +191,7 @@ func TestValuesThatStoresChange(t *testing.T) {
 		}
 		check(w.Service, "right after creation")
 		restarted := storetest.Open(w.t, store.Options{URL: w.url, Signer: w.signer})
-		check(New(restarted, nil), "after a restart")
+		check(New(restarted, Options{}), "after a restart")
 		w.wantSound()
 	})
 }

@@ -61,7 +61,7 @@ func newWorld(t testing.TB, e storetest.Engine) *world {
 		clock: &testClock{now: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)},
 	}
 	w.store = storetest.Open(t, store.Options{URL: w.url, Signer: w.signer, Clock: w.clock.Now})
-	w.Service = New(w.store, w.clock.Now)
+	w.Service = New(w.store, Options{Clock: w.clock.Now})
 	if err := w.Prepare(w.ctx); err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,206 @@
+package collect
+
+import (
+	"crypto/rand"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/eucora/eucora/internal/evidence"
+	"github.com/go-json-experiment/json"
+)
+
+// file is an attachment as somebody sends it.
+type sent struct {
+	role       evidence.Role
+	name, text string
+}
+
+// derived reads attachments, and puts what they say in the place of what was
+// declared.
+func derived(t *testing.T, declared string, files ...sent) (evidence.Sections, []evidence.Origin, []string) {
+	t.Helper()
+	sections, err := evidence.ParseSections([]byte(declared))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []Attached
+	for _, f := range files {
+		a, err := Attach(f.role, source(f.name, f.text), nil, time.Unix(1_800_000_000, 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, a)
+	}
+	values, notes, err := Derive(all, sections, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, origins, err := sections.Derive(values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := json.Marshal(after, json.Deterministic(true)); err != nil {
+		t.Fatal(err)
+	} else if canonical, err := evidence.Canonical(text); err != nil || string(canonical) != string(text) {
+		t.Errorf("not canonical (%v): %s", err, text)
+	}
+	return after, origins, notes
+}
+
+// differences lists what was declared otherwise.
+func differences(origins []evidence.Origin) []string {
+	var all []string
+	for _, o := range origins {
+		if o.Declared != nil {
+			all = append(all, o.Path+" was "+string(o.Declared))
+		}
+	}
+	return all
+}
+
+const script = "#!/bin/sh\nexec true\n"
+
+// TestFilesOfOneKindAreMerged: scans by the union of their findings, tests by
+// their sum, coverage by the union of lines; unknown counts as high.
+func TestFilesOfOneKindAreMerged(t *testing.T) {
+	sections, origins, notes := derived(t, `{"test_results":{"manual_test_status":"completed"}}`,
+		sent{evidence.ArtifactFile, "C:\\build\\setup.sh", script}, sent{evidence.SBOMFile, "bom.json", cycloneDX},
+		sent{evidence.ScanFile, "t.json", trivy}, sent{evidence.ScanFile, "g.json", grype},
+		sent{evidence.TestsFile, "a.xml", junit}, sent{evidence.TestsFile, "b.xml", junit},
+		sent{evidence.CoverageFile, "c.xml", cobertura}, sent{evidence.CoverageFile, "c.out", goCover},
+	)
+	wants := map[string]string{
+		string(sections.Artifacts): `[{"name":"setup.sh","sbom":{"components":3,"format":"CycloneDX JSON","sha256":"` + evidence.Digest([]byte(cycloneDX)) +
+			`","spec_version":"1.5","subject":"app@2"},"sha256":"` + evidence.Digest([]byte(script)) +
+			`","signature":{"reason":"not a format that is looked into","status":"unknown_format"},"size_bytes":20}]`,
+		string(sections.ScanResults): `{"critical":2,"high":1,"low":1,"medium":1,"scanner":"trivy 0.60.0, grype 0.90.0",` +
+			`"set_aside":[{"id":"CVE-8","package":"y@1","reason":"ignored by a rule of the scanner"}],"set_aside_count":1,"unknown":1}`,
+		string(sections.TestResults): `{"coverage":{"covered":5,"total":7},"coverage_percent":71.4285,"failed":4,"manual_test_status":"completed","passed":4,"skipped":4,"total":12}`,
+	}
+	for got, want := range wants {
+		if got != want {
+			t.Errorf("got\n%s\nwant\n%s", got, want)
+		}
+	}
+	if d := differences(origins); d != nil || notes != nil {
+		t.Errorf("differences %q, notes %q", d, notes)
+	}
+	facts := evidence.ReadFacts(sections, origins...)
+	for name, want := range map[evidence.FactName]bool{evidence.Coverage: true, evidence.CriticalAndHigh: true, evidence.ManualTests: false} {
+		if facts.Get(name).Derived != want {
+			t.Errorf("%s: derived %v, want %v", name, !want, want)
+		}
+	}
+	for _, o := range origins {
+		if o.Path == "scan_results.critical" && (len(o.Sources) != 2 || o.Sources[0].Parser != "Trivy JSON" || o.Sources[0].Attachment != evidence.Digest([]byte(trivy))) {
+			t.Errorf("the sources of %s: %+v", o.Path, o.Sources)
+		}
+	}
+}
+
+// TestDeclaredOtherwise: the derived value counts, the declared one is kept
+// beside it.
+func TestDeclaredOtherwise(t *testing.T) {
+	digest := evidence.Digest([]byte(script))
+	for _, c := range []struct {
+		name, declared string
+		files          []sent
+		want           []string
+	}{
+		{"the same but one", `{"scan_results":{"critical":2,"high":0,"scanner":"Trivy"}}`, []sent{{evidence.ScanFile, "t.json", trivy}}, []string{"scan_results.high was 0"}},
+		{"better than it is", `{"scan_results":{"critical":0,"high":0,"scanner":"nessus"}}`, []sent{{evidence.ScanFile, "g.json", grype}},
+			[]string{"scan_results.high was 0", "scan_results.scanner was \"nessus\""}},
+		{"a list of as many", `{"scan_results":{"critical":["CVE-1","CVE-3"]}}`, []sent{{evidence.ScanFile, "t.json", trivy}}, nil},
+		{"a list of fewer", `{"scan_results":{"critical":[]}}`, []sent{{evidence.ScanFile, "t.json", trivy}}, []string{"scan_results.critical was []"}},
+		{"the digest in capitals", `{"artifacts":{"sha256":"` + strings.ToUpper(digest) + `"}}`, []sent{{evidence.ArtifactFile, "a", script}}, nil},
+		{"the digest under its earlier name", `{"artifacts":{"hash":"` + digest + `"}}`, []sent{{evidence.ArtifactFile, "a", script}}, nil},
+		{"another digest", `{"artifacts":[{"sha256":"` + strings.Repeat("0", 64) + `"}]}`, []sent{{evidence.ArtifactFile, "a", script}}, []string{"artifacts[0].sha256 was \"" + strings.Repeat("0", 64) + "\""}},
+		{"a signature's status", `{"artifacts":{"signature":{"status":"valid"}}}`, []sent{{evidence.ArtifactFile, "a", script}}, []string{`artifacts[0].signature.status was "valid"`}},
+		{"a signature's status as a text", `{"artifacts":{"signature":"Valid"}}`, []sent{{evidence.ArtifactFile, "a", script}}, []string{`artifacts[0].signature.status was "valid"`}},
+		{"words about a signature", `{"artifacts":{"signature":"see ticket 7"}}`, []sent{{evidence.ArtifactFile, "a", script}}, nil},
+		{"components", `{"artifacts":[{"sbom":{"components":400}}]}`, []sent{{evidence.SBOMFile, "b", cycloneDX}}, []string{"artifacts[0].sbom.components was 400"}},
+	} {
+		_, origins, _ := derived(t, c.declared, c.files...)
+		if got := differences(origins); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+		facts := evidence.ReadFacts(evidence.Sections{}, origins...)
+		if n := facts.Get(evidence.DeclaredMismatch); n.Number.Num().Int64() != int64(len(c.want)) {
+			t.Errorf("%s: %s differences are counted", c.name, n.Shown)
+		}
+	}
+}
+
+// TestArtifactsFindTheirPlaces: by digest, by name, by order.
+func TestArtifactsFindTheirPlaces(t *testing.T) {
+	one, two := "first "+rand.Text(), "second "+rand.Text()
+	sections, origins, _ := derived(t, `{"artifacts":[{"note":"unnamed"},{"name":"two.bin"},{"sha256":"`+evidence.Digest([]byte(one))+`","name":"elsewhere"}]}`,
+		sent{evidence.ArtifactFile, "one.bin", one}, sent{evidence.ArtifactFile, "two.bin", two}, sent{evidence.ArtifactFile, "three.bin", script}, sent{evidence.ArtifactFile, "four.bin", "x"})
+	text := string(sections.Artifacts)
+	at := func(part string) int { return strings.Index(text, part) }
+	if !(at(`"note":"unnamed"`) < at(evidence.Digest([]byte(two))) && at(evidence.Digest([]byte(two))) < at(evidence.Digest([]byte(one))) && at(evidence.Digest([]byte(one))) < at(evidence.Digest([]byte("x")))) || at("three.bin") > at("two.bin") {
+		t.Errorf("the artifacts stand in the wrong places: %s", text)
+	}
+	if d := differences(origins); d != nil {
+		t.Errorf("differences: %q", d)
+	}
+}
+
+const emptyTrivy = `{"SchemaVersion":2,"ArtifactName":"x","Trivy":{"Version":"0.60.0"},"Results":null}`
+
+// TestAScanOfNothingIsNoCleanScan: it is reported, and completes nothing,
+// whatever was declared. Beside another scan it adds nothing.
+func TestAScanOfNothingIsNoCleanScan(t *testing.T) {
+	sections, origins, notes := derived(t, `{"scan_results":{"critical":0,"high":0,"scanner":"trivy"}}`, sent{evidence.ScanFile, "empty.json", emptyTrivy})
+	if c := sections.Completeness(); c.Sections["scan_results"] || !slices.Contains(c.Missing, "scan_results.critical") || !strings.Contains(string(sections.ScanResults), `"empty":true`) {
+		t.Errorf("%s: complete %v, missing %q", sections.ScanResults, c.Sections, c.Missing)
+	}
+	if len(notes) != 1 || !strings.Contains(notes[0], "empty.json: the scan looked at nothing") || len(differences(origins)) != 3 {
+		t.Errorf("notes %q, differences %q", notes, differences(origins))
+	}
+	sections, _, notes = derived(t, `{}`, sent{evidence.ScanFile, "empty.json", emptyTrivy}, sent{evidence.ScanFile, "g.json", grype})
+	if !sections.Completeness().Sections["scan_results"] || len(notes) != 1 || strings.Contains(string(sections.ScanResults), "empty") {
+		t.Errorf("beside another scan: %s, notes %q", sections.ScanResults, notes)
+	}
+}
+
+// TestVEXSetsAside: what a vendor says does not matter here is listed, and not
+// counted.
+func TestVEXSetsAside(t *testing.T) {
+	statement := `{"@context":"https://openvex.dev/ns/v0.2.0","@id":"x","author":"vendor","timestamp":"2026-01-01T00:00:00Z","version":1,"statements":[` +
+		`{"vulnerability":{"name":"CVE-1"},"products":[{"@id":"libssl@1.1"}],"status":"not_affected","justification":"component_not_present"}]}`
+	before, _, _ := derived(t, `{}`, sent{evidence.ScanFile, "s.json", oneFinding})
+	after, origins, _ := derived(t, `{}`, sent{evidence.ScanFile, "s.json", oneFinding}, sent{evidence.VEXFile, "v.json", statement})
+	if !strings.Contains(string(before.ScanResults), `"critical":1`) || !strings.Contains(string(after.ScanResults), `"critical":0`) ||
+		!strings.Contains(string(after.ScanResults), `"set_aside":[{"id":"CVE-1","package":"libssl@1.1"`) {
+		t.Errorf("before %s\nafter %s", before.ScanResults, after.ScanResults)
+	}
+	if i := slices.IndexFunc(origins, func(o evidence.Origin) bool { return o.Path == "scan_results.critical" }); i < 0 || len(origins[i].Sources) != 2 {
+		t.Errorf("the statement is a source of the number: %+v", origins)
+	}
+	if _, _, notes := derived(t, `{}`, sent{evidence.VEXFile, "v.json", statement}); len(notes) != 1 {
+		t.Errorf("statements about no scan: %q", notes)
+	}
+}
+
+const oneFinding = `{"SchemaVersion":2,"ArtifactName":"x","Results":[{"Target":"t","Vulnerabilities":[{"VulnerabilityID":"CVE-1","PkgName":"libssl","InstalledVersion":"1.1","Severity":"CRITICAL"}]}]}`
+
+func TestSBOMsForArtifacts(t *testing.T) {
+	sections, err := evidence.ParseSections([]byte(`{"artifacts":[{"name":"a"},{"name":"b"},{"name":"c"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bom, err := Attach(evidence.SBOMFile, source("bom.json", cycloneDX), nil, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Derive([]Attached{bom, bom}, sections, nil); err == nil || !strings.Contains(err.Error(), "2 SBOMs for 3 artifacts") {
+		t.Errorf("two SBOMs for three artifacts: %v", err)
+	}
+	values, _, err := Derive([]Attached{bom}, sections, nil)
+	if err != nil || !slices.ContainsFunc(values, func(v evidence.Derived) bool { return v.Path == "artifacts[2].sbom.components" }) {
+		t.Errorf("one for all: %v, %v", values, err)
+	}
+}
