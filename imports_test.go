@@ -38,6 +38,10 @@ var walls = map[string]wall{
 		[]string{"net", "net/http", "database/sql"}, "readers of files fetch nothing",
 	},
 	"internal/attachment": {nil, []string{"net", "net/http", "database/sql"}, "files are kept by their digest, whoever they belong to"},
+	"internal/attest": {
+		[]string{"internal/evidence"}, pure,
+		"what is signed depends on the document and the key and on nothing else",
+	},
 	"internal/store": {
 		[]string{"internal/cab", "internal/evidence", "internal/risk", "internal/ledger"},
 		[]string{"net/http"}, "the store keeps; it does not decide and does not serve",
@@ -45,14 +49,14 @@ var walls = map[string]wall{
 	"internal/store/storetest": {[]string{"internal/store", "internal/ledger"}, []string{"net/http"}, "engines for tests"},
 	"internal/workflow": {
 		[]string{
-			"internal/cab", "internal/evidence", "internal/risk", "internal/ledger", "internal/artifact", "internal/collect",
+			"internal/cab", "internal/evidence", "internal/risk", "internal/ledger", "internal/artifact", "internal/collect", "internal/attest",
 			"internal/attachment", "internal/store",
 		},
 		[]string{"database/sql", "net/http"}, "a verb knows neither SQL nor HTTP",
 	},
 	"internal/identity": {[]string{"internal/cab", "internal/store"}, nil, "who you are is settled before what you want"},
 	"internal/httpapi": {
-		[]string{"api", "internal/workflow", "internal/identity", "internal/cab", "internal/evidence", "internal/risk", "internal/ledger"},
+		[]string{"api", "internal/workflow", "internal/identity", "internal/cab", "internal/evidence", "internal/risk", "internal/ledger", "internal/attest"},
 		[]string{"database/sql"}, "the outside is thin: it only calls verbs",
 	},
 	"api": {nil, nil, "the contract is public and imports nothing of ours"},
@@ -92,7 +96,7 @@ func TestWalls(t *testing.T) {
 // TestPureRoomsHaveNoClock: time is handed in.
 func TestPureRoomsHaveNoClock(t *testing.T) {
 	clock := regexp.MustCompile(`\btime\.(Now|Since|Until|After|Tick|NewTimer|NewTicker|Sleep)\(`)
-	for _, room := range []string{"evidence", "ledger", "risk", "cab", "artifact", "collect"} {
+	for _, room := range []string{"evidence", "ledger", "risk", "cab", "artifact", "collect", "attest"} {
 		files, err := filepath.Glob(filepath.Join("internal", room, "*.go"))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: no files (%v)", room, err)

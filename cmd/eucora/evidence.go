@@ -16,6 +16,8 @@ type evidenceCmd struct {
 	Show   evidenceShowCmd   `cmd:"" help:"Show a package and why its score is what it is."`
 	Verify evidenceVerifyCmd `cmd:"" help:"Fetch the document and hash it here."`
 	File   evidenceFileCmd   `cmd:"" help:"Fetch a file of a package."`
+
+	Attestation evidenceAttestationCmd `cmd:"" help:"Fetch the package as a signed in-toto statement (DSSE)."`
 }
 
 type evidenceCreateCmd struct {

@@ -21,6 +21,7 @@ import (
 
 type serveCmd struct {
 	siteFlags
+	keyFlags
 	Listen string `help:"Address to listen on." default:"127.0.0.1:8080" env:"EUCORA_LISTEN" placeholder:"HOST:PORT"`
 }
 
@@ -89,10 +90,14 @@ func (c *serveCmd) start(ctx context.Context, log *slog.Logger) (*server, error)
 	if err != nil {
 		return nil, err
 	}
+	keys := c.directory(c.siteFlags)
+	if err := s.prepareKeys(ctx, keys); err != nil {
+		return nil, errors.Join(err, s.store.Close())
+	}
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	running := &server{site: s, failed: make(chan error, 1), background: cancel, working: new(sync.WaitGroup)}
 	handler, err := httpapi.New(httpapi.Options{
-		Service: s.service, Auth: identity.New(background, s.store, nil, log), LedgerKey: s.store.LedgerKey(),
+		Service: s.service, Auth: identity.New(background, s.store, nil, log), LedgerKey: s.store.LedgerKey(), Keys: keys.load,
 		Ready: s.store.Ready, Log: log, Version: version,
 	})
 	if err != nil {

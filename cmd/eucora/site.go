@@ -155,29 +155,51 @@ func loadKey(path string) (*ledger.Signer, error) {
 }
 
 func makeKey(path string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("ledger key: %w", err)
-	}
 	var name [8]byte
 	rand.Read(name[:])
 	secret, err := ledger.GenerateKey("eucora.local/ledger/"+hex.EncodeToString(name[:]), rand.Reader)
 	if err != nil {
 		return err
 	}
-	// Written aside and linked into place: of two that start at once one wins,
-	// and nobody ever reads half a key.
-	aside, err := os.CreateTemp(filepath.Dir(path), ".ledger-key-*")
-	if err != nil {
-		return fmt.Errorf("ledger key: %w", err)
-	}
-	defer os.Remove(aside.Name())
-	_, err = aside.WriteString(strings.TrimSpace(secret) + "\n")
-	err = errors.Join(err, aside.Sync(), aside.Close())
-	if err != nil {
-		return fmt.Errorf("ledger key: %w", err)
-	}
-	if err := os.Link(aside.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+	// Linked into place: of two that start at once one wins.
+	err = writeAside(path, []byte(strings.TrimSpace(secret)+"\n"), os.Link)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("ledger key: %w", err)
 	}
 	return nil
+}
+
+// writeAside writes a file that only its owner can read, beside its place, and
+// then puts it there whole: nobody ever reads half a key, and none is lost to a
+// crash once this returns. The folder is made if it is missing.
+func writeAside(path string, text []byte, place func(from, to string) error) error {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	aside, err := os.CreateTemp(dir, ".key-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(aside.Name())
+	_, err = aside.Write(text)
+	if err := errors.Join(err, aside.Sync(), aside.Close()); err != nil {
+		return err
+	}
+	if err := place(aside.Name(), path); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+// syncDir makes what was done to the names in a folder outlast a power cut.
+func syncDir(dir string) error {
+	folder, err := os.Open(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
 }

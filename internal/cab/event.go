@@ -41,6 +41,9 @@ const (
 	// AccessRefused is beyond the specification's list: wrong tokens are to be
 	// audited (docs/adr/0007), and no other type says it.
 	AccessRefused EventType = "ACCESS_REFUSED"
+	// KeyChanged is beyond it too: a key that signs attestations is created or
+	// retired.
+	KeyChanged EventType = "KEY_CHANGED"
 )
 
 // EventTypes lists every event type.
@@ -50,7 +53,7 @@ func EventTypes() []EventType {
 		CABApproved, CABRejected, CABWithdrawn, ApprovalRevoked, ExceptionRequested, ExceptionApproved,
 		ExceptionRejected, ExceptionExpired, ExceptionRevoked, DeploymentStarted, DeploymentCompleted,
 		DeploymentFailed, RollbackStarted, RollbackCompleted, EvidenceTampered, UserChanged, TokenChanged,
-		ModelChanged, PolicyChanged, AccessRefused,
+		ModelChanged, PolicyChanged, AccessRefused, KeyChanged,
 	}
 }
 
@@ -68,6 +71,7 @@ const (
 	KindModel      SubjectKind = "risk_model"
 	KindPolicy     SubjectKind = "policy"
 	KindAddress    SubjectKind = "address"
+	KindKey        SubjectKind = "key"
 )
 
 // Subject is what an event is about.
@@ -108,6 +112,7 @@ type EventData struct {
 	Policy     *Published  `json:"policy,omitzero"`
 	Risk       *Risk       `json:"risk,omitzero"`
 	Tamper     *Tamper     `json:"tamper,omitzero"`
+	Key        *Key        `json:"key,omitzero"`
 	Refusals   int         `json:"refusals,omitzero"`
 	Reason     string      `json:"reason,omitzero"`
 }

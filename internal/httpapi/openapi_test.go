@@ -119,7 +119,7 @@ func TestAnswersFitTheDocument(t *testing.T) {
 	blocked := w.submitted("high")
 	for path, schema := range map[string]string{
 		"/deployments/" + of.deployment + "/": "Deployment", "/evidence/" + of.evidence + "/": "Evidence", "/evidence/" + of.evidence + "/verify/": "Verification",
-		"/evidence/" + of.evidence + "/breakdown/": "Breakdown", "/cab/" + of.request + "/": "Request", "/cab/exceptions/" + blocked.exception + "/": "Exception",
+		"/evidence/" + of.evidence + "/breakdown/": "Breakdown", "/evidence/" + of.evidence + "/attestation/": "Envelope", "/cab/" + of.request + "/": "Request", "/cab/exceptions/" + blocked.exception + "/": "Exception",
 		"/deployments/" + of.deployment + "/approval-status/": "ApprovalStatus", "/checkpoint/": "Checkpoint", "/risk-models/1.0/": "Published", "/me/": "Me",
 	} {
 		var answer map[string]any

@@ -82,7 +82,7 @@ func (s *Server) problemOfRefusal(w http.ResponseWriter, refusal *cab.Error) *ap
 	}
 	if refusal.Kind == cab.Unavailable {
 		w.Header().Set("Retry-After", strconv.Itoa(int(retryStore.Seconds())))
-		s.Log.Warn("the store cannot be used", "code", refusal.Code, "error", fmt.Sprint(refusal.Err))
+		s.Log.Warn("cannot answer just now", "code", refusal.Code, "error", fmt.Sprint(refusal.Err))
 	}
 	if refusal.Code == "FILE_TOO_LARGE" {
 		status = http.StatusRequestEntityTooLarge

@@ -75,6 +75,7 @@ func (s *Server) allRoutes() []route {
 		{get, "/evidence/{id}/breakdown", cab.ReadEvidence, "Why the score is what it is", ok, nil, nil, api.Breakdown{}, s.breakdown, false},
 		{get, "/evidence/{id}/document", cab.ReadEvidence, "The stored bytes, as hashed", ok, nil, nil, map[string]any{}, s.document, false},
 		{get, "/evidence/{id}/attachments/{sha256}", cab.ReadEvidence, "One file of a package", ok, nil, nil, fileBytes{}, s.attachment, false},
+		{get, "/evidence/{id}/attestation", cab.ReadEvidence, "The package as a signed in-toto statement", ok, nil, nil, api.Envelope{}, s.attestation, false},
 
 		{post, "/cab/submit", cab.SubmitRequest, "Submit evidence for approval", created, nil, api.Submit{}, api.Submitted{}, s.submit, false},
 		{get, "/cab", cab.ReadRequest, "List requests", ok, append(paging, statusMany, riskMin, riskMax, ofIntent), nil, api.List[api.Request]{}, s.listRequests, false},

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
+	"github.com/eucora/eucora/internal/attest"
 	"github.com/eucora/eucora/internal/cab"
 	"github.com/eucora/eucora/internal/identity"
 	"github.com/eucora/eucora/internal/workflow"
@@ -27,7 +28,8 @@ import (
 type Options struct {
 	Service   *workflow.Service
 	Auth      *identity.Authenticator
-	LedgerKey string // public; served with checkpoints
+	LedgerKey string                       // public; served with checkpoints
+	Keys      func() (*attest.Ring, error) // the attestation keys as they are now
 	Ready     func(context.Context) error
 	Log       *slog.Logger
 	Version   string
@@ -64,6 +66,7 @@ func New(o Options) (*Server, error) {
 	s.mux.HandleFunc("GET "+base+"/openapi.json", s.serveSpec)
 	s.mux.HandleFunc("GET /api/docs", s.serveDocs)
 	s.mux.HandleFunc("GET /api/docs/style.css", s.serveStyle)
+	s.mux.HandleFunc("GET /.well-known/eucora-keys.json", s.serveKeys)
 	s.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") })
 	s.mux.HandleFunc("GET /readyz", s.serveReady)
 	s.mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {

@@ -88,7 +88,7 @@ func newWorld(t testing.TB, e storetest.Engine) *world {
 	log := slog.New(slog.NewJSONHandler(w.log, nil))
 	w.api, err = New(Options{
 		Service: w.service, Auth: identity.New(ctx, w.store, nil, log), LedgerKey: w.store.LedgerKey(),
-		Ready: w.store.Ready, Log: log, Version: "test",
+		Keys: testKeys(t), Ready: w.store.Ready, Log: log, Version: "test",
 	})
 	if err != nil {
 		t.Fatal(err)

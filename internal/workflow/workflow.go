@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/eucora/eucora/internal/artifact"
@@ -31,6 +32,8 @@ type Service struct {
 	files   *attachment.Store
 	trust   *artifact.Trust
 	reading *semaphore.Weighted // in units of readingUnit
+
+	keys atomic.Pointer[[]cab.Key] // attestation keys that the ledger knows as they are
 }
 
 // Options are what verbs stand on besides the store.
