@@ -106,7 +106,7 @@ func fill(b *bench, s *site, engine string, n int) {
 		`INSERT INTO evidence_package ` + numbers + ` SELECT ` + id(2) + `, ` + id(1) + `, 1, 'corr-' || ` + hex + `, 'x', 'x', 1700000000000000 + i, 6000, '1.0', ` + truth(engine) + `, 'h', ` + blob + ` FROM n`,
 		`INSERT INTO cab_request ` + numbers + ` SELECT ` + id(3) + `, 'CAB-' || ` + hex + `, 'corr-' || ` + hex + `, ` + id(1) + `, ` + id(2) + `, 'x', 'x', 'h', 5001 + i % 2400, '1.0', '1.0',
 			'{"decision":"manual_review","thresholds":{"auto":50,"review":75},"guards":[],"rationale":"r"}', 1, 90,
-			CASE i % 10 WHEN 0 THEN 'submitted' ELSE 'approved' END, 'standard', '', 'x', 'x', 1700000000000000 + i, 1700000000000000 + i, '', '', 0, '', 1 FROM n`,
+			CASE i % 10 WHEN 0 THEN 'submitted' ELSE 'approved' END, 'standard', '', 'x', 'x', 1700000000000000 + i, 1700000000000000 + i, '', '', 0, '', 1, 'app', 1700000000000000 + i FROM n`,
 		settle(engine),
 	} {
 		if have >= n && text != settle(engine) {

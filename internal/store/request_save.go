@@ -7,7 +7,8 @@ import (
 	"github.com/eucora/eucora/internal/cab"
 )
 
-var insertRequest = fmt.Sprintf(`INSERT INTO cab_request (%s) VALUES (%s)`, strings.Join(requestNames, ", "), marks(len(requestNames)))
+var insertRequest = fmt.Sprintf(`INSERT INTO cab_request (%s, %s) VALUES (%s, %s)`,
+	strings.Join(requestNames, ", "), insertedCopies, marks(len(requestNames)), copiedFrom)
 
 // marks is $1, $2, … $n.
 func marks(n int) string {

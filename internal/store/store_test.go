@@ -31,6 +31,15 @@ func newDeployment(t testing.TB) cab.Change {
 
 func sound(t *testing.T, s *store.Store) store.VerifyReport {
 	t.Helper()
+	report := verified(t, s)
+	for _, f := range report.Findings {
+		t.Errorf("audit: %s", f.What)
+	}
+	return report
+}
+
+func verified(t *testing.T, s *store.Store) store.VerifyReport {
+	t.Helper()
 	verifier, err := ledger.NewVerifier(s.LedgerKey())
 	if err != nil {
 		t.Fatal(err)
@@ -41,9 +50,6 @@ func sound(t *testing.T, s *store.Store) store.VerifyReport {
 	report, err := s.Verify(ctx, store.VerifyOptions{Verifier: verifier})
 	if err != nil {
 		t.Fatal(err)
-	}
-	for _, f := range report.Findings {
-		t.Errorf("audit: %s", f.What)
 	}
 	return report
 }

@@ -59,7 +59,7 @@ func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (VerifyReport, er
 	}
 	err := a.engine.view(ctx, true, func(c conn) error {
 		v.r = &Reader{c}
-		for _, step := range []func() error{v.loadCheckpoints, v.events, v.finishTree, v.compareRows, v.compareReferences} {
+		for _, step := range []func() error{v.loadCheckpoints, v.events, v.finishTree, v.compareRows, v.compareCopies, v.compareReferences} {
 			if err := step(); err != nil {
 				return err
 			}
