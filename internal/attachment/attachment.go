@@ -185,19 +185,31 @@ func (s *Store) There(digest string, size int64) error {
 // [ErrMissing] or [ErrAltered], with what was found instead, or why the file
 // could not be read.
 func (s *Store) Check(ctx context.Context, digest string, size int64) error {
-	file, err := s.Open(digest, size)
+	file, err := s.OpenChecked(ctx, digest, size)
 	if err != nil {
 		return err
 	}
-	defer file.Close()
+	return file.Close()
+}
+
+// OpenChecked opens a file that is to be read again, after [Store.Check]. What is
+// put in its place meanwhile is not what is read.
+func (s *Store) OpenChecked(ctx context.Context, digest string, size int64) (*os.File, error) {
+	file, err := s.Open(digest, size)
+	if err != nil {
+		return nil, err
+	}
 	sum := sha256.New()
-	if _, err := io.Copy(sum, &untilDone{ctx, file}); err != nil {
-		return fmt.Errorf("attachment %s: %w", digest, err)
+	if _, err = io.Copy(sum, &untilDone{ctx, file}); err != nil {
+		err = fmt.Errorf("attachment %s: %w", digest, err)
+	} else if actual := hex.EncodeToString(sum.Sum(nil)); actual != digest {
+		err = fmt.Errorf("%w: its SHA-256 is %s", ErrAltered, actual)
 	}
-	if actual := hex.EncodeToString(sum.Sum(nil)); actual != digest {
-		return fmt.Errorf("%w: its SHA-256 is %s", ErrAltered, actual)
+	if err != nil {
+		_ = file.Close()
+		return nil, err
 	}
-	return nil
+	return file, nil
 }
 
 func explain(err error) error {

@@ -115,11 +115,12 @@ func TestAnswersFitTheDocument(t *testing.T) {
 	if err := json.Unmarshal([]byte(w.send("", "GET", "/api/v1/openapi.json", "").body), &doc); err != nil {
 		t.Fatal(err)
 	}
+	w.submitted("low")
 	of := w.submitted("low")
 	blocked := w.submitted("high")
 	for path, schema := range map[string]string{
 		"/deployments/" + of.deployment + "/": "Deployment", "/evidence/" + of.evidence + "/": "Evidence", "/evidence/" + of.evidence + "/verify/": "Verification",
-		"/evidence/" + of.evidence + "/breakdown/": "Breakdown", "/evidence/" + of.evidence + "/attestation/": "Envelope", "/cab/" + of.request + "/": "Request", "/cab/exceptions/" + blocked.exception + "/": "Exception",
+		"/evidence/" + of.evidence + "/breakdown/": "Breakdown", "/evidence/" + of.evidence + "/attestation/": "Envelope", "/evidence/" + of.evidence + "/diff/": "Diff", "/cab/" + of.request + "/": "Request", "/cab/exceptions/" + blocked.exception + "/": "Exception",
 		"/deployments/" + of.deployment + "/approval-status/": "ApprovalStatus", "/checkpoint/": "Checkpoint", "/risk-models/1.0/": "Published", "/me/": "Me",
 	} {
 		var answer map[string]any

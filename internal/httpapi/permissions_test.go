@@ -33,6 +33,8 @@ GET  /evidence/{id}/attachments/{sha256} waiting    401 2   403 2   2   403 2   
 GET  /evidence/{id}/attachments/{sha256} approved   401 2   403 2   2   2   2   2
 GET  /evidence/{id}/attestation          waiting    401 2   403 2   2   403 2   2
 GET  /evidence/{id}/attestation          approved   401 2   403 2   2   2   2   2
+GET  /evidence/{id}/diff                 waiting    401 2   403 2   2   403 2   2
+GET  /evidence/{id}/diff                 approved   401 2   403 2   2   2   2   2
 POST /cab/submit                         filed      401 2   403 403 403 403 403 403
 GET  /cab                                -          401 2   2   2   2   2   2   2
 GET  /cab/pending                        -          401 403 403 2   2   403 2   2

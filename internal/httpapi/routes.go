@@ -76,6 +76,7 @@ func (s *Server) allRoutes() []route {
 		{get, "/evidence/{id}/document", cab.ReadEvidence, "The stored bytes, as hashed", ok, nil, nil, map[string]any{}, s.document, false},
 		{get, "/evidence/{id}/attachments/{sha256}", cab.ReadEvidence, "One file of a package", ok, nil, nil, fileBytes{}, s.attachment, false},
 		{get, "/evidence/{id}/attestation", cab.ReadEvidence, "The package as a signed in-toto statement", ok, nil, nil, api.Envelope{}, s.attestation, false},
+		{get, "/evidence/{id}/diff", cab.ReadEvidence, "What changed since another package", ok, []param{againstParam}, nil, api.Diff{}, s.diff, false},
 
 		{post, "/cab/submit", cab.SubmitRequest, "Submit evidence for approval", created, nil, api.Submit{}, api.Submitted{}, s.submit, false},
 		{get, "/cab", cab.ReadRequest, "List requests", ok, append(paging, statusMany, riskMin, riskMax, ofIntent), nil, api.List[api.Request]{}, s.listRequests, false},
