@@ -16,6 +16,7 @@ type evidenceCmd struct {
 	Show   evidenceShowCmd   `cmd:"" help:"Show a package and why its score is what it is."`
 	Verify evidenceVerifyCmd `cmd:"" help:"Fetch the document and hash it here."`
 	File   evidenceFileCmd   `cmd:"" help:"Fetch a file of a package."`
+	Diff   evidenceDiffCmd   `cmd:"" help:"Show what changed since the last approved package, or another one."`
 
 	Attestation evidenceAttestationCmd `cmd:"" help:"Fetch the package as a signed in-toto statement (DSSE)."`
 }

@@ -2,12 +2,15 @@ package collect
 
 import (
 	"cmp"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/eucora/eucora/internal/evidence"
 )
+
+// MaxCompared is how many components, or findings, of one package are compared:
+// ten times what the largest images have, and little enough to be held twice.
+const MaxCompared = 1 << 17
 
 // ComponentChange is a component whose versions differ. Versions are each named
 // once, the earliest first as far as that can be told.
@@ -318,17 +321,19 @@ func vulnerabilityOf(id string, aliases []string) string {
 	return cmp.Or(cve, strings.ToLower(id))
 }
 
-var (
-	fingerprint = regexp.MustCompile(` #[0-9a-f]{16}$`) // that SARIF results at one line are told apart by
-	atLine      = regexp.MustCompile(`:[0-9]+$`)
-)
-
 // placeOf is what a finding is in without what changes from build to build: the
-// version of a package, or the line in a file.
+// version of a package, or the line in a file; nor does it have the fingerprint
+// that SARIF results at one line are told apart by.
 func placeOf(pkg string) string {
-	pkg = fingerprint.ReplaceAllString(pkg, "")
-	if at := strings.LastIndexByte(pkg, '@'); at > 0 && !strings.Contains(pkg[at:], "/") {
+	const printed = len(" #0123456789abcdef")
+	if n := len(pkg) - printed; n > 0 && pkg[n:n+2] == " #" && strings.Trim(pkg[n+2:], "0123456789abcdef") == "" {
+		pkg = pkg[:n]
+	}
+	if at := strings.LastIndexByte(pkg, '@'); at > 0 && strings.IndexByte(pkg[at:], '/') < 0 {
 		return pkg[:at]
 	}
-	return atLine.ReplaceAllString(pkg, "")
+	if line := strings.LastIndexByte(pkg, ':'); line > 0 && isNumber(pkg[line+1:]) {
+		return pkg[:line]
+	}
+	return pkg
 }

@@ -275,3 +275,16 @@ func TestDiffIsBounded(t *testing.T) {
 		t.Errorf("a long value: %+v", d.Values.Items)
 	}
 }
+
+// TestDiffOfVeryMany: more than can be held twice is not compared, and said so.
+func TestDiffOfVeryMany(t *testing.T) {
+	w := newWorld(t, storetest.Engines(t)[0])
+	one := `{"type":"library","name":"a"},`
+	huge := `{"bomFormat":"CycloneDX","specVersion":"1.5","components":[` + strings.TrimSuffix(strings.Repeat(one, 1<<17+1), ",") + `]}`
+	before := w.packageOf("erin", "App", "1", declared, part{"sbom", "b.json", bomBefore}, part{"scan", "t.json", twoFindings})
+	after := w.packageOf("erin", "App", "2", declared, part{"sbom", "b.json", huge}, part{"scan", "t.json", scanAfter})
+	d := w.diff("ada", after, "?against="+before)
+	if d.Components.Comparable || d.Components.Reason != "evidence "+after+" has more than 131072 of them" || !d.Findings.Comparable || d.Findings.New.Count != 3 {
+		t.Errorf("%+v %+v", d.Components, d.Findings)
+	}
+}

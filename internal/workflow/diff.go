@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/eucora/eucora/internal/attachment"
@@ -99,6 +101,7 @@ func (s *Service) compareFiles(ctx context.Context, call Call, d *Diff) error {
 	}
 	if d.FindingsNote == "" {
 		d.Findings = collect.CompareFindings(before.findings(), after.findings())
+		d.Values = slices.DeleteFunc(d.Values, func(v evidence.ValueChange) bool { return strings.HasPrefix(v.Path, "scan_results.set_aside") })
 	}
 	return nil
 }
@@ -204,6 +207,9 @@ func (s *Service) readAgain(ctx context.Context, call Call, packages ...*rereadi
 func (s *Service) readFilesOf(ctx context.Context, call Call, p *rereading) error {
 	p.reports, p.faults = map[evidence.Role][]collect.Report{}, map[evidence.Role]string{}
 	for _, f := range ofRoles(p.of.Record.Attachments, p.roles...) {
+		if p.faults[f.Role] != "" {
+			continue
+		}
 		a, err := s.attachAgain(ctx, f)
 		switch _, fault := errors.AsType[*collect.ReadError](err); {
 		case errors.Is(err, attachment.ErrMissing), errors.Is(err, attachment.ErrAltered):
@@ -213,7 +219,7 @@ func (s *Service) readFilesOf(ctx context.Context, call Call, p *rereading) erro
 		case err != nil:
 			return unreadable(f, err)
 		case a.Empty == "":
-			p.reports[f.Role] = append(p.reports[f.Role], a.Report)
+			p.add(f.Role, a.Report)
 		}
 	}
 	for _, role := range p.roles {
@@ -222,6 +228,19 @@ func (s *Service) readFilesOf(ctx context.Context, call Call, p *rereading) erro
 		}
 	}
 	return nil
+}
+
+// add keeps a report, unless there is too much in it to be held beside others.
+func (r *rereading) add(role evidence.Role, report collect.Report) {
+	r.reports[role] = append(r.reports[role], report)
+	n := 0
+	for _, report := range r.reports[role] {
+		n += len(report.Components) + len(report.Findings)
+	}
+	if n > collect.MaxCompared {
+		r.reports[role] = nil
+		r.faults[role] = fmt.Sprintf("evidence %s has more than %d of them", r.of.ID, collect.MaxCompared)
+	}
 }
 
 func (s *Service) attachAgain(ctx context.Context, f evidence.Attachment) (collect.Attached, error) {
