@@ -68,7 +68,12 @@ func parseVersion(text string) *version {
 	if len(text) > maxVersion {
 		return nil
 	}
-	text = strings.TrimPrefix(text, "v")
+	for _, prefix := range []string{"v", "go"} { // v1.2.3, go1.26.1
+		if rest, found := strings.CutPrefix(text, prefix); found {
+			text = rest
+			break
+		}
+	}
 	v := &version{epoch: "0"}
 	if epoch, rest, found := strings.Cut(text, ":"); found && isNumber(epoch) {
 		v.epoch, text = epoch, rest
