@@ -85,7 +85,7 @@ func TestCoverageDetectors(t *testing.T) {
 	for _, s := range complexitySamples {
 		texts = append(texts, s.text)
 	}
-	for _, text := range append(texts, cycloneDX, trivy, grype, junit) {
+	for _, text := range append(texts, trivy, grype, junit) {
 		f, err := open(source("f", text))
 		if err != nil {
 			t.Fatal(err)
