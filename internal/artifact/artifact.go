@@ -70,7 +70,12 @@ type format struct {
 const headBytes = 4096
 
 // formats is every format, on one page; the first that fits is taken.
-var formats = [...]format{}
+var formats = [...]format{
+	{"PE", isPE, lookPE},
+	{"MSI", isMSI, lookMSI},
+	{"CAB", isCabinet, lookCabinet},
+	{"MSIX", isMSIX, lookMSIX},
+}
 
 // Look reads what a file is, and judges its signature at a time. A file of a
 // format that is known, and damaged, is an error, always a *ReadError; one of
