@@ -41,9 +41,9 @@ const (
 	maxComponents = 1 << 19   // of one file
 	maxParts      = 64 << 20  // names, versions and package URLs of the components of one file, and what refers to them, together, in bytes
 	maxItems      = 1 << 20   // distinct findings of one file
-	maxLines      = 4 << 20   // distinct lines of source in one coverage report
+	maxLines      = 3 << 20   // distinct lines of source in one coverage report
 	maxDepth      = 2500      // nesting of XML; JSON's is limited by its decoder
-	maxElements   = 24 << 20  // of XML: small ones take time, and no tool fills a file with them
+	maxElements   = 12 << 20  // of XML: small ones take time, and no tool fills a file with them
 	maxValue      = 16 << 20  // one JSON value, XML token or line of text that is read whole, in bytes
 )
 
