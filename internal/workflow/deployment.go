@@ -11,13 +11,17 @@ import (
 // CreateDeployment records what somebody wants to deploy, and gives it the
 // correlation id that runs through everything after.
 func (s *Service) CreateDeployment(ctx context.Context, call Call, appName, version string, ring cab.Ring) (cab.Deployment, error) {
-	return do(ctx, s, call, cab.CreateDeployment, func(tx *store.Tx, c cab.Call) (cab.Deployment, error) {
+	d, err := do(ctx, s, call, cab.CreateDeployment, func(tx *store.Tx, c cab.Call) (cab.Deployment, error) {
 		change, err := cab.NewDeployment(c, newID(), newID(), appName, version, ring)
 		if err != nil {
 			return cab.Deployment{}, err
 		}
 		return *change.Deployment, tx.Save(change)
 	})
+	if err == nil {
+		s.intents.keep(d.ID, d)
+	}
+	return d, err
 }
 
 // Deployment returns one deployment intent.

@@ -42,7 +42,7 @@ func (s *Service) submit(ctx context.Context, call Call, ask Submission, held st
 		if err := intact(c, in.Package, "", "submission"); err != nil {
 			return RequestRow{}, err
 		}
-		filed, err := s.scored.read(in.Package.ContentHash, in.Package.Document)
+		filed, err := s.reading(in.Package.ContentHash, in.Package.Document)
 		if err != nil {
 			return RequestRow{}, err
 		}
@@ -53,6 +53,7 @@ func (s *Service) submit(ctx context.Context, call Call, ask Submission, held st
 		if err != nil {
 			return RequestRow{}, err
 		}
+		s.inForce.Store(&inForce{active, c.Now})
 		rules, err := s.policy(active)
 		if err != nil {
 			return RequestRow{}, err

@@ -23,15 +23,17 @@ import (
 type Service struct {
 	store    *store.Store
 	clock    func() time.Time
-	models   sync.Map // version → *risk.Model
-	policies sync.Map // digest → cab.Policy
-	scored   *recent  // what was read of evidence documents lately
+	models   sync.Map                // version → *risk.Model
+	policies sync.Map                // digest → cab.Policy
+	scored   *recent[reading]        // by content hash
+	intents  *recent[cab.Deployment] // by id
+	inForce  atomic.Pointer[inForce] // the policy, as it was seen last
 
 	tamperings sync.Map // tampering → true: those written to the ledger already
 
-	files   *attachment.Store
-	trust   *artifact.Trust
-	reading *semaphore.Weighted // in units of readingUnit
+	files *attachment.Store
+	trust *artifact.Trust
+	room  *semaphore.Weighted // for files that are read, in units of readingUnit
 
 	keys atomic.Pointer[[]cab.Key] // attestation keys that the ledger knows as they are
 }
@@ -49,8 +51,8 @@ func New(st *store.Store, o Options) *Service {
 		o.Clock = time.Now
 	}
 	return &Service{
-		store: st, clock: o.Clock, scored: newRecent(),
-		files: o.Files, trust: o.Trust, reading: semaphore.NewWeighted(readingMost),
+		store: st, clock: o.Clock, scored: newRecent[reading](), intents: newRecent[cab.Deployment](),
+		files: o.Files, trust: o.Trust, room: semaphore.NewWeighted(readingMost),
 	}
 }
 
