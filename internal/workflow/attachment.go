@@ -28,7 +28,7 @@ type Upload struct {
 // MayFile refuses whoever could not file evidence for a deployment, before
 // anything is received.
 func (s *Service) MayFile(ctx context.Context, call Call, deploymentID string) error {
-	in, err := s.evidenceInput(ctx, call.Actor, deploymentID)
+	in, err := s.evidenceInput(ctx, call, deploymentID)
 	if err != nil {
 		return err
 	}

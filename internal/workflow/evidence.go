@@ -26,7 +26,7 @@ type Evidence struct {
 // as it was seen last. The transaction writes, unless a policy is in force now that
 // names another model: then the package is scored again.
 func (s *Service) CreateEvidence(ctx context.Context, call Call, deploymentID string, data []byte, files ...*Upload) (Evidence, error) {
-	in, err := s.evidenceInput(ctx, call.Actor, deploymentID)
+	in, err := s.evidenceInput(ctx, call, deploymentID)
 	if err != nil {
 		return Evidence{}, err
 	}
@@ -43,7 +43,7 @@ func (s *Service) CreateEvidence(ctx context.Context, call Call, deploymentID st
 	e, err := s.file(ctx, call, c, in, record)
 	if cab.CodeOf(err) == superseded {
 		s.inForce.Store(nil)
-		if in, err = s.evidenceInput(ctx, call.Actor, deploymentID); err == nil {
+		if in, err = s.evidenceInput(ctx, call, deploymentID); err == nil {
 			e, err = s.file(ctx, call, c, in, record)
 		}
 	}
@@ -305,7 +305,7 @@ func (s *Service) Document(ctx context.Context, call Call, id string) (cab.Packa
 }
 
 func (s *Service) packageOf(ctx context.Context, call Call, id string) (cab.Package, error) {
-	return see(ctx, s, call.Actor, cab.ReadEvidence, func(r *store.Reader) (cab.Package, error) {
+	return see(ctx, s, call, cab.ReadEvidence, func(r *store.Reader) (cab.Package, error) {
 		p, err := r.Package(id)
 		if err != nil {
 			return cab.Package{}, err
@@ -320,7 +320,7 @@ func (s *Service) packageOf(ctx context.Context, call Call, id string) (cab.Pack
 
 // EvidenceList lists packages, newest first, without their documents.
 func (s *Service) EvidenceList(ctx context.Context, call Call, filter PackageFilter) (Page[cab.Package], error) {
-	return see(ctx, s, call.Actor, cab.ReadEvidence, func(r *store.Reader) (Page[cab.Package], error) {
+	return see(ctx, s, call, cab.ReadEvidence, func(r *store.Reader) (Page[cab.Package], error) {
 		filter.Owner, filter.ApprovedOnly = reach(call.Actor, cab.ReadEvidence, filter.Owner)
 		return r.Packages(filter)
 	})

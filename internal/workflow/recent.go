@@ -95,14 +95,14 @@ const lately = 2 * time.Second
 
 // evidenceInput is what filing evidence for a deployment depends on. What a
 // deployment is about, and whose it is, never changes.
-func (s *Service) evidenceInput(ctx context.Context, actor cab.Actor, deploymentID string) (store.EvidenceInput, error) {
+func (s *Service) evidenceInput(ctx context.Context, call Call, deploymentID string) (store.EvidenceInput, error) {
 	known, ok := s.intents.get(deploymentID)
 	if seen := s.inForce.Load(); ok && seen != nil {
 		if age := s.now().Sub(seen.at); 0 <= age && age < lately {
-			return store.EvidenceInput{Deployment: known, Policy: seen.policy}, permit(actor, cab.CreateEvidence)
+			return store.EvidenceInput{Deployment: known, Policy: seen.policy}, permit(call.Actor, cab.CreateEvidence)
 		}
 	}
-	in, err := see(ctx, s, actor, cab.CreateEvidence, func(r *store.Reader) (store.EvidenceInput, error) {
+	in, err := see(ctx, s, call, cab.CreateEvidence, func(r *store.Reader) (store.EvidenceInput, error) {
 		return r.EvidenceInput(deploymentID)
 	})
 	if err == nil {
