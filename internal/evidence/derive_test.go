@@ -63,6 +63,22 @@ func TestTheSectionsOfOthersAreNotChanged(t *testing.T) {
 	}
 }
 
+// TestUnknownCountsAsHigh: unless a model asks for the number without; of what is
+// declared nobody knows what it holds.
+func TestUnknownCountsAsHigh(t *testing.T) {
+	s, origins := derive(t, `{}`, Derived{Path: "scan_results.critical", Value: []byte("1")},
+		Derived{Path: "scan_results.high", Value: []byte("5")}, Derived{Path: "scan_results.unknown", Value: []byte("3")})
+	facts, declared := ReadFacts(s, origins...), ReadFacts(s)
+	for name, want := range map[FactName]string{CriticalAndHigh: "6", RatedCriticalAndHigh: "3"} {
+		if got := facts.Get(name).Shown; got != want {
+			t.Errorf("%s is %s, want %s", name, got, want)
+		}
+		if got := declared.Get(name).Shown; got != "6" {
+			t.Errorf("declared, %s is %s", name, got)
+		}
+	}
+}
+
 // TestSameVersion: what differs in spelling only is no difference.
 func TestSameVersion(t *testing.T) {
 	for _, same := range [][2]string{{"1.2", "1.2.0.0"}, {"v3.1", "3.1"}, {" 8.7.1", "8.7.1.0"}, {"2", "2.0"}} {
