@@ -86,16 +86,32 @@ func showEvidence(a *app, e api.Evidence) {
 	for _, path := range e.Missing {
 		a.printf("  %s %s\n", a.paint(red, "missing"), path)
 	}
-	for _, o := range e.Origins {
-		if o.Declared != nil {
-			a.printf("  %s %s: declared %s; the files say otherwise, and count\n", a.paint(yellow, "differs"), clean(o.Path), clean(string(o.Declared)))
-		}
-	}
+	showDifferences(a, e)
 	for _, note := range e.Notes {
 		a.printf("  %s %s\n", a.paint(yellow, "note"), clean(note))
 	}
 	fileTable(a, e.Attachments)
 	factorTable(a, e.RiskFactors)
+}
+
+// showDifferences says what was declared otherwise than the files say.
+func showDifferences(a *app, e api.Evidence) {
+	var sections evidence.Sections // stay empty if the server sends what is none
+	if canonical, err := evidence.Canonical(e.EvidenceData); err == nil {
+		if parsed, err := evidence.ParseSections(canonical); err == nil {
+			sections = parsed
+		}
+	}
+	for _, o := range e.Origins {
+		if o.Declared == nil {
+			continue
+		}
+		says := string(sections.At(o.Path))
+		if says == "" {
+			says = "nothing that counts"
+		}
+		a.printf("  %s %s: declared %s, and the files say %s\n", a.paint(yellow, "differs"), clean(o.Path), clean(string(o.Declared)), clean(says))
+	}
 }
 
 func fileTable(a *app, files []api.Attachment) {

@@ -29,6 +29,10 @@ type serveCmd struct {
 // it at every doubling costs a tenth of a busy server.
 const collectAt = 400
 
+// memory is where garbage is collected sooner: while large reports are read, and
+// the heap is not small. It is no limit; GOMEMLIMIT goes before it.
+const memory = 280 << 20
+
 // graceful is how long accepted requests may take to finish after the signal.
 const graceful = 30 * time.Second
 
@@ -38,6 +42,9 @@ func (c *serveCmd) Run(a *app) error {
 		return usage("--listen (EUCORA_LISTEN) is empty; to listen on every address say so: 0.0.0.0:8080")
 	}
 	debug.SetGCPercent(collectAt)
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memory)
+	}
 	server, err := c.start(a.ctx, logger())
 	if err != nil {
 		return err

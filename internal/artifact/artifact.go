@@ -70,7 +70,17 @@ type format struct {
 const headBytes = 4096
 
 // formats is every format, on one page; the first that fits is taken.
-var formats = [...]format{}
+var formats = [...]format{
+	{"PE", isPE, lookPE},
+	{"MSI", isMSI, lookMSI},
+	{"CAB", isCabinet, lookCabinet},
+	{"MSIX", isMSIX, lookMSIX},
+	{"DEB", isDeb, lookDeb},
+	{"RPM", isRPM, lookRPM},
+	{"PKG", isXar, lookPKG},
+	{"INTUNEWIN", isIntuneWin, lookIntuneWin},
+	{"ZIP", isZip, lookZip}, // last: whatever zip is not known better
+}
 
 // Look reads what a file is, and judges its signature at a time. A file of a
 // format that is known, and damaged, is an error, always a *ReadError; one of
@@ -96,8 +106,8 @@ func Look(s Source, trust *Trust, now time.Time) (Info, error) {
 // mediaTypes are the registered or customary media types.
 var mediaTypes = map[string]string{
 	"PE": "application/vnd.microsoft.portable-executable", "MSI": "application/x-msi", "CAB": "application/vnd.ms-cab-compressed",
-	"MSIX": "application/msix", "deb": "application/vnd.debian.binary-package", "RPM": "application/x-rpm",
-	"pkg": "application/x-xar", "zip": "application/zip", "intunewin": "application/zip",
+	"MSIX": "application/msix", "DEB": "application/vnd.debian.binary-package", "RPM": "application/x-rpm",
+	"PKG": "application/x-xar", "ZIP": "application/zip", "INTUNEWIN": "application/zip",
 }
 
 // MediaType is the media type of a format; bytes, for one that is not known.

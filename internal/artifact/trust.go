@@ -17,9 +17,10 @@ import (
 // Trust is whose signatures count: nothing else does, not the system's roots
 // and not the network. A nil Trust trusts nobody.
 type Trust struct {
-	roots *x509.CertPool     // certificates that chains may end at
-	keys  openpgp.EntityList // OpenPGP keys
-	plain []crypto.PublicKey // without a certificate: what provenance is signed with
+	roots        *x509.CertPool      // certificates that chains may end at
+	certificates []*x509.Certificate // the same: a pool cannot be asked for them
+	keys         openpgp.EntityList  // OpenPGP keys
+	plain        []crypto.PublicKey  // without a certificate: what provenance is signed with
 }
 
 // PublicKeys are the trusted keys that stand alone, without a certificate.
@@ -51,10 +52,15 @@ func (t *Trust) add(data []byte) error {
 		return t.addPEM(data)
 	}
 	if certificate, err := x509.ParseCertificate(data); err == nil {
-		t.roots.AddCert(certificate)
+		t.addRoot(certificate)
 		return nil
 	}
 	return t.addKeys(data)
+}
+
+func (t *Trust) addRoot(c *x509.Certificate) {
+	t.roots.AddCert(c)
+	t.certificates = append(t.certificates, c)
 }
 
 func (t *Trust) addPEM(data []byte) error {
@@ -80,7 +86,7 @@ func (t *Trust) addBlock(block *pem.Block) error {
 		if err != nil {
 			return err
 		}
-		t.roots.AddCert(certificate)
+		t.addRoot(certificate)
 	case "PUBLIC KEY":
 		key, err := x509.ParsePKIXPublicKey(block.Bytes)
 		if err != nil {

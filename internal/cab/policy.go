@@ -213,7 +213,7 @@ func (g PolicyGuard) factFits() bool {
 func canBeDerived(name evidence.FactName) bool {
 	switch name {
 	case evidence.Coverage, evidence.TestsFailed, evidence.Critical, evidence.High, evidence.Medium, evidence.Low, evidence.Unknown,
-		evidence.CriticalAndHigh, evidence.Complexity, evidence.SignatureStatus:
+		evidence.CriticalAndHigh, evidence.RatedCriticalAndHigh, evidence.Complexity, evidence.SignatureStatus:
 		return true
 	}
 	return false

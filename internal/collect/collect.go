@@ -36,12 +36,15 @@ const (
 
 // Limits of what is read.
 const (
-	MaxReport = 256 << 20 // the largest report, in bytes
-	maxNames  = 128 << 20 // names of the findings of one file together, in bytes
-	maxItems  = 1 << 20   // components, or distinct findings, of one file
-	maxLines  = 4 << 20   // distinct lines of source in one coverage report
-	maxDepth  = 2500      // nesting of XML; JSON's is limited by its decoder
-	maxValue  = 16 << 20  // one JSON value, XML token or line of text that is read whole, in bytes
+	MaxReport     = 256 << 20 // the largest report, in bytes
+	maxNames      = 128 << 20 // names of the findings of one file together, in bytes
+	maxComponents = 1 << 19   // of one file
+	maxParts      = 64 << 20  // names, versions and package URLs of the components of one file, and what refers to them, together, in bytes
+	maxItems      = 1 << 20   // distinct findings of one file
+	maxLines      = 3 << 20   // distinct lines of source in one coverage report
+	maxDepth      = 2500      // nesting of XML; JSON's is limited by its decoder
+	maxElements   = 12 << 20  // of XML: small ones take time, and no tool fills a file with them
+	maxValue      = 16 << 20  // one JSON value, XML token or line of text that is read whole, in bytes
 )
 
 // format is one file format.
@@ -56,6 +59,13 @@ type format struct {
 // a golden.
 var formats = [...]format{
 	{"CycloneDX JSON", SBOM, isCycloneDX, readCycloneDX},
+	{"CycloneDX XML", SBOM, isCycloneDXXML, readCycloneDXXML},
+	{"SPDX 2 JSON", SBOM, isSPDXJSON, readSPDXJSON},
+	{"SPDX 2 tag-value", SBOM, isSPDXTag, readSPDXTag},
+	{"SPDX 2 XML", SBOM, isSPDXXML, readSPDXXML},
+	{"SPDX 2 YAML", SBOM, isSPDXYAML, readSPDXYAML},
+	{"SPDX 3 JSON-LD", SBOM, isSPDX3, readSPDX3},
+	{"CycloneDX vulnerabilities", Scan, isCycloneDXVulnerabilities, readCycloneDXScan},
 	{"Trivy JSON", Scan, isTrivy, readTrivy},
 	{"Grype JSON", Scan, isGrype, readGrype},
 	{"OSV-Scanner JSON", Scan, isOSV, readOSV},
@@ -68,6 +78,7 @@ var formats = [...]format{
 	{"OpenVAS XML", Scan, isOpenVAS, readOpenVAS},
 	{"OpenVEX", VEX, isOpenVEX, readOpenVEX},
 	{"CSAF", VEX, isCSAF, readCSAF},
+	{"CycloneDX VEX", VEX, isCycloneDXVulnerabilities, readCycloneDXVEX},
 	{"JUnit XML", Tests, isJUnit, readJUnit},
 	{"NUnit 3 XML", Tests, isNUnit3, readNUnit3},
 	{"NUnit 2 XML", Tests, isNUnit2, readNUnit2},
@@ -125,7 +136,7 @@ type Report struct {
 	Findings map[FindingKey]Finding // of a scan
 	Targets  int                    // of a scan: what was looked at
 
-	names int // bytes of the names in Findings, or of the files in Lines
+	names int // bytes of the names in Components and Findings, or of the files in Lines
 
 	Total, Passed, Failed, Skipped int // tests
 
@@ -146,9 +157,11 @@ type Report struct {
 	kept      int       // bytes in Packaging
 }
 
-// Component is one component of an SBOM.
+// Component is one component of an SBOM. What the file does not say is "".
 type Component struct {
-	Name, Version, PURL string
+	Name    string // with the group before it, where the format has one: group/name
+	Version string
+	PURL    string // as the file has it: it need not be a valid one
 }
 
 // VEXStatement says how a vulnerability concerns products.
@@ -162,12 +175,21 @@ type VEXStatement struct {
 	Time          string // RFC 3339, where the document says; of two statements the later one holds
 }
 
-// component notes a component.
-func (r *Report) component(c Component) error {
-	if len(r.Components) == maxItems {
-		return fmt.Errorf("lists more than %d components", maxItems)
+// component makes room for a component, which [Report.named] fills when all of
+// it is read: it stands before those inside it.
+func (r *Report) component() (at int, err error) {
+	if len(r.Components) == maxComponents {
+		return 0, fmt.Errorf("lists more than %d components", maxComponents)
 	}
-	r.Components = append(r.Components, c)
+	r.Components = append(r.Components, Component{})
+	return len(r.Components) - 1, nil
+}
+
+func (r *Report) named(at int, c Component) error {
+	if r.names += len(c.Name) + len(c.Version) + len(c.PURL); r.names > maxParts {
+		return fmt.Errorf("the names of its components have more than %d bytes", maxParts)
+	}
+	r.Components[at] = c
 	return nil
 }
 

@@ -66,13 +66,13 @@ const script = "#!/bin/sh\nexec true\n"
 // their sum, coverage by the union of lines; unknown counts as high.
 func TestFilesOfOneKindAreMerged(t *testing.T) {
 	sections, origins, notes := derived(t, `{"test_results":{"manual_test_status":"completed"}}`,
-		sent{evidence.ArtifactFile, "C:\\build\\setup.sh", script}, sent{evidence.SBOMFile, "bom.json", cycloneDX},
+		sent{evidence.ArtifactFile, "C:\\build\\setup.sh", script}, sent{evidence.SBOMFile, "bom.json", cycloneDXText},
 		sent{evidence.ScanFile, "t.json", trivy}, sent{evidence.ScanFile, "g.json", grype},
 		sent{evidence.TestsFile, "a.xml", junit}, sent{evidence.TestsFile, "b.xml", junit},
 		sent{evidence.CoverageFile, "c.xml", cobertura}, sent{evidence.CoverageFile, "c.out", goCover},
 	)
 	wants := map[string]string{
-		string(sections.Artifacts): `[{"name":"setup.sh","sbom":{"components":3,"format":"CycloneDX JSON","sha256":"` + evidence.Digest([]byte(cycloneDX)) +
+		string(sections.Artifacts): `[{"name":"setup.sh","sbom":{"components":3,"format":"CycloneDX JSON","sha256":"` + evidence.Digest([]byte(cycloneDXText)) +
 			`","spec_version":"1.5","subject":"app@2"},"sha256":"` + evidence.Digest([]byte(script)) +
 			`","signature":{"reason":"not a format that is looked into","status":"unknown_format"},"size_bytes":20}]`,
 		string(sections.ScanResults): `{"critical":2,"high":1,"low":1,"medium":1,"scanner":"trivy 0.60.0, grype 0.90.0",` +
@@ -120,7 +120,7 @@ func TestDeclaredOtherwise(t *testing.T) {
 		{"a signature's status", `{"artifacts":{"signature":{"status":"valid"}}}`, []sent{{evidence.ArtifactFile, "a", script}}, []string{`artifacts[0].signature.status was "valid"`}},
 		{"a signature's status as a text", `{"artifacts":{"signature":"Valid"}}`, []sent{{evidence.ArtifactFile, "a", script}}, []string{`artifacts[0].signature.status was "valid"`}},
 		{"words about a signature", `{"artifacts":{"signature":"see ticket 7"}}`, []sent{{evidence.ArtifactFile, "a", script}}, nil},
-		{"components", `{"artifacts":[{"sbom":{"components":400}}]}`, []sent{{evidence.SBOMFile, "b", cycloneDX}}, []string{"artifacts[0].sbom.components was 400"}},
+		{"components", `{"artifacts":[{"sbom":{"components":400}}]}`, []sent{{evidence.SBOMFile, "b", cycloneDXText}}, []string{"artifacts[0].sbom.components was 400"}},
 	} {
 		_, origins, _ := derived(t, c.declared, c.files...)
 		if got := differences(origins); !slices.Equal(got, c.want) {
@@ -192,7 +192,7 @@ func TestSBOMsForArtifacts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bom, err := Attach(evidence.SBOMFile, source("bom.json", cycloneDX), nil, time.Time{})
+	bom, err := Attach(evidence.SBOMFile, source("bom.json", cycloneDXText), nil, time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -120,8 +120,12 @@ func (r *pacedReader) Read(b []byte) (int, error) {
 	if r.read-r.passed() > maxValue {
 		return 0, errValueTooLarge
 	}
-	n, err := r.Reader.Read(b)
+	// All of b: a decoder looks at a long value again each time that it gets more of it.
+	n, err := io.ReadFull(r.Reader, b)
 	r.read += int64(n)
+	if n > 0 && errors.Is(err, io.ErrUnexpectedEOF) {
+		err = nil // the end comes with the next call
+	}
 	return n, err
 }
 

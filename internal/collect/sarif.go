@@ -48,7 +48,10 @@ func readSARIF(f *file, into *Report) error {
 	}})
 }
 
-const maxSARIFRuns = 10_000
+const (
+	maxSARIFRuns    = 10_000
+	maxSARIFResults = 2 << 20 // of one run; most of the time goes into them
+)
 
 // sarifRun is what a run says besides its results.
 type sarifRun struct {
@@ -98,7 +101,9 @@ func (run *sarifRun) read(d *jsontext.Decoder) error {
 		"results": func(d *jsontext.Decoder) error {
 			run.finished = d.PeekKind() == '['
 			return elements(d, func(d *jsontext.Decoder) error {
-				run.results++
+				if run.results++; run.results > maxSARIFResults {
+					return fmt.Errorf("has more than %d results", maxSARIFResults)
+				}
 				return d.SkipValue()
 			})
 		},

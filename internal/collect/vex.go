@@ -17,11 +17,17 @@ const (
 	underInvestigation = "under_investigation"
 )
 
+// maxStatements is how many statements one document may make.
+const maxStatements = 1 << 18
+
 // states notes a statement.
 func (r *Report) states(s VEXStatement) error {
 	r.references += (1+len(s.Aliases))*(1+len(s.Products)) + len(s.Parts)
 	if r.references > maxItems {
 		return fmt.Errorf("states more than %d things", maxItems)
+	}
+	if len(r.Statements) == maxStatements {
+		return fmt.Errorf("makes more than %d statements", maxStatements)
 	}
 	if s.Vulnerability == "" {
 		return errors.New("a statement names no vulnerability")

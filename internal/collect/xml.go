@@ -81,7 +81,9 @@ func (w walker) walk(text io.Reader) error {
 				return onLine(line, "declares an entity, which is refused")
 			}
 		case xml.StartElement:
-			elements++
+			if elements++; elements > maxElements {
+				return fmt.Errorf("has more than %d elements", maxElements)
+			}
 			if path = append(path, t.Name.Local); len(path) > maxDepth {
 				return fmt.Errorf("nested deeper than %d levels", maxDepth)
 			}

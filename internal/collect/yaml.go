@@ -108,6 +108,27 @@ func (m yamlMap) text(key string) string {
 	return v.Value
 }
 
+// texts are the texts of the list at a key, or the one text.
+func (m yamlMap) texts(key string) []string {
+	v := m.of(key)
+	switch {
+	case v == nil:
+		return nil
+	case v.Kind == yaml.ScalarNode:
+		return []string{v.Value}
+	case v.Kind != yaml.SequenceNode:
+		m.fail(onLine(v.Line, key+" must be a list"))
+		return nil
+	}
+	var texts []string
+	for _, item := range v.Content {
+		if item.Kind == yaml.ScalarNode {
+			texts = append(texts, item.Value)
+		}
+	}
+	return texts
+}
+
 // mapping is the mapping at a key.
 func (m yamlMap) mapping(key string) yamlMap {
 	v := m.of(key)

@@ -128,7 +128,7 @@ func replace(at *jsontext.Value, steps []string, value jsontext.Value) (declared
 		case before.Kind() != '[': // a list of findings says more than their number
 			object[name] = value
 		}
-		if object[name] == nil {
+		if len(object[name]) == 0 {
 			delete(object, name)
 		}
 	}

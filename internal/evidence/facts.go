@@ -57,6 +57,8 @@ const (
 	Privileged      FactName = "deployment_plan.privileged"
 	Rollback        FactName = "rollback_plan.validated"
 
+	RatedCriticalAndHigh FactName = "scan_results.critical_and_high_rated"
+
 	DeclaredMismatch FactName = "evidence.declared_mismatch"
 	SignatureStatus  FactName = "artifacts.signature_status"
 )
@@ -77,6 +79,7 @@ var definitions = [...]FactDefinition{
 	{Complexity, TextFact, false, complexities, "complexity of the change"},
 	{Privileged, BoolFact, false, []string{"false", "true"}, "whether the deployment runs with elevated privileges"},
 	{Rollback, BoolFact, false, []string{"true", "false"}, "whether the rollback plan has been validated"},
+	{RatedCriticalAndHigh, NumberFact, false, nil, "the same without findings of unknown severity, which count as high otherwise"},
 	{DeclaredMismatch, NumberFact, false, nil, "number of values that were declared otherwise than the attachments say"},
 	{SignatureStatus, TextFact, false, signatureStatuses, "the worst of the artifacts' signatures, as far as the files themselves were looked into"},
 }
@@ -159,6 +162,7 @@ func ReadFacts(s Sections, origins ...Origin) Facts {
 		})
 	}
 	*f.at(CriticalAndHigh) = sum(f.Get(Critical), f.Get(High))
+	*f.at(RatedCriticalAndHigh) = rated(f.Get(CriticalAndHigh), f.Get(Unknown))
 	*f.at(DeclaredMismatch) = number(int64(Differences(origins)))
 	*f.at(SignatureStatus) = worstSignature(s, origins)
 	return f
@@ -321,6 +325,17 @@ func sum(a, b Fact) Fact {
 	}
 	total := new(big.Rat).Add(a.Number, b.Number)
 	return Fact{State: Known, Number: total, Shown: total.Num().String(), Derived: a.Derived && b.Derived}
+}
+
+// rated takes findings of unknown severity off the critical and high ones, among
+// which they are if both were read from files. Nobody knows what a declared
+// number holds.
+func rated(all, unknown Fact) Fact {
+	if all.State != Known || unknown.State != Known || !all.Derived || !unknown.Derived || all.Number.Cmp(unknown.Number) < 0 {
+		return all
+	}
+	rest := new(big.Rat).Sub(all.Number, unknown.Number)
+	return Fact{State: Known, Number: rest, Shown: rest.Num().String(), Derived: true}
 }
 
 func readText(v jsontext.Value) (string, bool) {

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -88,4 +89,65 @@ func TestWrongTokensAreSlowedAndAudited(t *testing.T) {
 			t.Error("a token's secret is in the log or the ledger")
 		}
 	}
+}
+
+// TestAccessEndsAtOnce: although the door takes what it read of a token a moment
+// ago, an access that was ended or changed behind the server's back opens nothing
+// more, on any route, and one that was changed has its new rights at once.
+func TestAccessEndsAtOnce(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, e storetest.Engine) {
+		w := newWorld(t, e)
+		of := w.submitted("mid")
+		other := workflow.New(w.store, workflow.Options{}) // another process
+		root := callAs(w, "root")
+		end := map[string]func(name string) error{
+			"disabled": func(name string) error { _, err := other.DisableUser(w.ctx, root, name); return err },
+			"revoked": func(name string) error {
+				_, err := other.RevokeToken(w.ctx, root, strings.Split(w.tokens[name], "_")[1])
+				return err
+			},
+		}
+		n := 0
+		for how, end := range end {
+			for _, rt := range w.api.routes {
+				path := strings.NewReplacer("{id}", of.request, "{version}", "1.0", "{sha256}", strings.Repeat("0", 64)).Replace(rt.path)
+				switch {
+				case strings.HasPrefix(rt.path, "/deployments/{id}"):
+					path = strings.Replace(rt.path, "{id}", of.deployment, 1)
+				case strings.HasPrefix(rt.path, "/evidence/{id}"):
+					path = strings.NewReplacer("{id}", of.evidence, "{sha256}", strings.Repeat("0", 64)).Replace(rt.path)
+				}
+				if rt.changes() {
+					continue // the transaction looks again: workflow's tests
+				}
+				n++
+				name := fmt.Sprint("somebody-", n)
+				w.addUser(name, cab.Admin)
+				body := bodies[rt.method+" "+rt.path]
+				if got := w.send(name, rt.method, "/api/v1"+path, body); got.status == 401 {
+					t.Fatalf("%s %s before: %d %s", rt.method, path, got.status, got.body)
+				}
+				if err := end(name); err != nil {
+					t.Fatal(err)
+				}
+				if got := w.send(name, rt.method, "/api/v1"+path, body); got.status != 401 && got.status != 429 { // 429: so many at once
+					t.Errorf("%s, %s %s: %d %s", how, rt.method, path, got.status, got.body)
+				}
+			}
+		}
+		w.addUser("moved", cab.Admin)
+		w.send("moved", "GET", "/api/v1/me/", "")
+		if _, err := other.ChangeRole(w.ctx, root, "moved", cab.CABMember); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.send("moved", "GET", "/api/v1/me/", ""); got.member(t, "role") != "cab_member" {
+			t.Errorf("another role, and still %s", got.body)
+		}
+		if got := w.send("moved", "GET", "/api/v1/cab/pending/", ""); got.status != 200 {
+			t.Errorf("with the new role: %d %s", got.status, got.body)
+		}
+		if got := w.send("moved", "POST", "/api/v1/cab/"+of.request+"/review/", ""); got.status != 200 {
+			t.Errorf("acting by the new role: %d %s", got.status, got.body)
+		}
+	})
 }

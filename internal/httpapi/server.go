@@ -208,14 +208,17 @@ func (s *Server) api(rt *route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		info := infoOf(r)
 		info.route = rt.method + " " + rt.path
-		q, err := s.admit(rt, r)
+		q := &request{Request: r, server: s, route: rt, call: workflow.Call{
+			Source: cab.Source{Address: address(r), UserAgent: clip(r.UserAgent(), 200)}, Looked: new(bool),
+		}}
+		err := q.admit(true)
 		if err == nil {
 			info.actor = q.call.Actor.ID
 			err = q.read(w)
 		}
 		var answer any
 		if err == nil {
-			answer, err = rt.handle(q)
+			answer, err = q.answer()
 		}
 		if err != nil {
 			s.fail(w, r, err)
@@ -225,23 +228,35 @@ func (s *Server) api(rt *route) http.Handler {
 	})
 }
 
-// admit settles who is calling and whether their role may ever do this.
-func (s *Server) admit(rt *route, r *http.Request) (*request, error) {
-	source := cab.Source{Address: address(r), UserAgent: clip(r.UserAgent(), 200)}
-	actor, tokenID, err := s.Auth.Authenticate(r.Context(), r.Header.Get("Authorization"), source, rt.changes())
-	if err != nil {
-		return nil, err
-	}
-	err = cab.Permit(actor, rt.action)
-	if err != nil && rt.changes() { // nobody is refused by what was read a moment ago
-		if actor, tokenID, err = s.Auth.Authenticate(r.Context(), r.Header.Get("Authorization"), source, false); err == nil {
-			err = cab.Permit(actor, rt.action)
+// admit settles who is calling and whether their role may ever do this. lately
+// says that what was read of the token a moment ago will do, for the verb looks
+// again; nobody is refused by it.
+func (q *request) admit(lately bool) error {
+	actor, tokenID, err := q.server.Auth.Authenticate(q.Context(), q.Header.Get("Authorization"), q.call.Source, lately)
+	if err == nil {
+		err = cab.Permit(actor, q.route.action)
+		if err != nil && lately {
+			return q.admit(false)
 		}
 	}
-	if err != nil {
+	q.call.Actor, q.call.TokenID = actor, tokenID
+	return err
+}
+
+// answer runs the handler. A verb that read nothing has not looked again at who is
+// calling; and where one found that the caller's access ended, or is another one
+// now, the token says which.
+func (q *request) answer() (any, error) {
+	answer, err := q.route.handle(q)
+	unseen := err == nil && !*q.call.Looked && !q.route.changes()
+	if ended := cab.CodeOf(err) == "ACCESS_ENDED" && q.parts == nil; !unseen && !ended {
+		return answer, err
+	}
+	if err := q.admit(false); err != nil {
 		return nil, err
 	}
-	return &request{Request: r, server: s, route: rt, call: workflow.Call{Actor: actor, TokenID: tokenID, Source: source}}, nil
+	q.faults = nil
+	return q.route.handle(q)
 }
 
 // address is the caller's, as the connection has it: no header is believed.

@@ -289,6 +289,11 @@ func TestDiskFull(t *testing.T) {
 	if full == 0 {
 		t.Error("the disk never got full")
 	}
+	stored := len(w.stored())
+	got := w.upload("erin", recordOf(of.deployment, `{}`), part{"artifact", "setup.bin", strings.Repeat("x", 1<<20)})
+	if got.status != 503 || got.header.Get("Retry-After") == "" || got.problem(t).Code != "STORAGE_FULL" || len(w.stored()) != stored {
+		t.Errorf("a file on a full disk: %d %s; stored: %q", got.status, got.body, w.stored())
+	}
 	if got := w.send("ada", "GET", "/api/v1/cab/"+of.request+"/", ""); got.status != 200 {
 		t.Errorf("reading from a full disk: %d", got.status)
 	}

@@ -76,7 +76,11 @@ func newWorld(t testing.TB, e storetest.Engine) *world {
 	signer := storetest.Key(t)
 	w.store = storetest.Open(t, store.Options{URL: w.url, Signer: signer})
 	t.Cleanup(cancel)
-	files, err := attachment.Open(filepath.Join(t.TempDir(), "attachments"))
+	dir := t.TempDir()
+	if path, ok := strings.CutPrefix(w.url, "sqlite:"); ok {
+		dir = filepath.Dir(path) // on the same disk, as in a data directory
+	}
+	files, err := attachment.Open(filepath.Join(dir, "attachments"))
 	if err != nil {
 		t.Fatal(err)
 	}

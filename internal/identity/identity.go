@@ -76,8 +76,9 @@ func New(ctx context.Context, st *store.Store, clock func() time.Time, log *slog
 // token's id. A caller without a valid one gets a *Refusal; other errors are the
 // store's.
 //
-// again says that the transaction which decides will look at the token again, as
-// every changing verb does: then what was read of it a moment ago will do here.
+// again says that the verb will look at the token again, in the transaction or
+// the snapshot that it works on: then what was read of it a moment ago will do
+// here. Nobody is refused by that.
 func (a *Authenticator) Authenticate(ctx context.Context, authorization string, source cab.Source, again bool) (actor cab.Actor, tokenID string, err error) {
 	if authorization == "" {
 		return cab.Actor{}, "", &Refusal{Reason: "send a token: Authorization: Bearer euc_…"}
@@ -90,6 +91,9 @@ func (a *Authenticator) Authenticate(ctx context.Context, authorization string, 
 	id, secret := form[1], form[2]
 	now := a.clock().UTC()
 	token, principal, err := a.look(ctx, id, now, again)
+	if again && (err != nil || !token.Live(principal, now)) {
+		token, principal, err = a.look(ctx, id, now, false)
+	}
 	if err != nil && cab.KindOf(err) != cab.NotFound {
 		return cab.Actor{}, "", err
 	}

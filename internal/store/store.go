@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/eucora/eucora/internal/cab"
 	"github.com/eucora/eucora/internal/ledger"
 )
 
@@ -128,6 +129,51 @@ func (s *Store) View(ctx context.Context, read func(*Reader) error) error {
 	ctx, cancel := context.WithTimeout(ctx, viewLimit)
 	defer cancel()
 	return s.engine.explain(s.engine.view(ctx, false, func(c conn) error { return read(&Reader{c}) }))
+}
+
+// ViewAs is [Store.View] for a caller: who is calling is read again, in one round
+// trip with what read asks for first, and still has to hold, or nothing is read.
+func (s *Store) ViewAs(ctx context.Context, who Credential, still func(*cab.Caller) error, read func(*Reader) error) error {
+	ctx, cancel := context.WithTimeout(ctx, viewLimit)
+	defer cancel()
+	return s.engine.explain(s.engine.view(ctx, false, func(c conn) error {
+		as := &callersConn{conn: c, who: who, still: still}
+		if err := read(&Reader{as}); err != nil {
+			return err
+		}
+		return as.look()
+	}))
+}
+
+// callersConn looks at who is calling before it gives anything away.
+type callersConn struct {
+	conn
+	who    Credential
+	still  func(*cab.Caller) error
+	looked bool
+}
+
+func (c *callersConn) run(statements ...statement) error {
+	if c.looked {
+		return c.conn.run(statements...)
+	}
+	var caller *cab.Caller
+	if err := c.conn.run(append([]statement{c.who.caller(&caller)}, statements...)...); err != nil {
+		return err
+	}
+	if err := c.still(caller); err != nil {
+		return err
+	}
+	c.looked = true
+	return nil
+}
+
+// look is for a read that asked for nothing.
+func (c *callersConn) look() error {
+	if c.looked {
+		return nil
+	}
+	return c.run()
 }
 
 // Ready reports whether the database answers.

@@ -28,14 +28,11 @@ type Upload struct {
 // MayFile refuses whoever could not file evidence for a deployment, before
 // anything is received.
 func (s *Service) MayFile(ctx context.Context, call Call, deploymentID string) error {
-	_, err := see(ctx, s, call.Actor, cab.CreateEvidence, func(r *store.Reader) (struct{}, error) {
-		in, err := r.EvidenceInput(deploymentID)
-		if err != nil {
-			return struct{}{}, err
-		}
-		return struct{}{}, cab.PermitOn(call.Actor, cab.CreateEvidence, cab.Holding{Owners: []string{in.Deployment.CreatedBy.ID}})
-	})
-	return err
+	in, err := s.evidenceInput(ctx, call, deploymentID)
+	if err != nil {
+		return err
+	}
+	return cab.PermitOn(call.Actor, cab.CreateEvidence, cab.Holding{Owners: []string{in.Deployment.CreatedBy.ID}})
 }
 
 // Receive takes in one file, of a role, as a stream. Nothing is left of one that
@@ -100,10 +97,10 @@ func (s *Service) readOne(ctx context.Context, u *Upload) (collect.Attached, err
 	if u.role == evidence.ArtifactFile {
 		weight = readingMost / 16 // of an installer only little is in memory
 	}
-	if err := s.reading.Acquire(ctx, weight); err != nil {
+	if err := s.room.Acquire(ctx, weight); err != nil {
 		return collect.Attached{}, err
 	}
-	defer s.reading.Release(weight)
+	defer s.room.Release(weight)
 	return collect.Attach(u.role, collect.Source{Name: u.name, SHA256: u.SHA256, Size: u.Size, ReaderAt: u.File}, s.trust, s.now())
 }
 
@@ -151,7 +148,7 @@ func (s *Service) needFiles(p cab.Package, held string) error {
 	if held == p.ContentHash {
 		return nil
 	}
-	filed, err := s.scored.read(p.ContentHash, p.Document)
+	filed, err := s.reading(p.ContentHash, p.Document)
 	if err != nil || len(filed.attachments) == 0 {
 		return err
 	}
@@ -218,7 +215,7 @@ func (s *Service) CheckAttachment(ctx context.Context, digest string, size int64
 // filesThere is a look that is quick enough for a gate that is asked all the
 // time: every file is there, with its size.
 func (s *Service) filesThere(p cab.Package) (lost *lostFile, err error) {
-	filed, err := s.scored.read(p.ContentHash, p.Document)
+	filed, err := s.reading(p.ContentHash, p.Document)
 	if err != nil {
 		return nil, err
 	}

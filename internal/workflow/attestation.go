@@ -21,7 +21,7 @@ func (s *Service) Attestation(ctx context.Context, call Call, id string, keys fu
 	if err != nil {
 		return nil, err
 	}
-	filed, err := see(ctx, s, call.Actor, cab.ReadEvidence, func(r *store.Reader) (string, error) { return filedHash(r, e.Package) })
+	filed, err := see(ctx, s, call, cab.ReadEvidence, func(r *store.Reader) (string, error) { return filedHash(r, e.Package) })
 	if err != nil {
 		return nil, err
 	}

@@ -151,7 +151,7 @@ func checkAfterCrash(t *testing.T, url string, signer *ledger.Signer, ids []stri
 	}
 	defer st.Close()
 	s := New(st, Options{})
-	auditor := Call{Actor: cab.Actor{ID: "a", Role: cab.Auditor}}
+	auditor := s.person(t, "auditor-"+newID(), cab.Auditor)
 	for _, id := range ids {
 		row, err := s.Request(ctx, auditor, id)
 		if err != nil {

@@ -11,18 +11,22 @@ import (
 // CreateDeployment records what somebody wants to deploy, and gives it the
 // correlation id that runs through everything after.
 func (s *Service) CreateDeployment(ctx context.Context, call Call, appName, version string, ring cab.Ring) (cab.Deployment, error) {
-	return do(ctx, s, call, cab.CreateDeployment, func(tx *store.Tx, c cab.Call) (cab.Deployment, error) {
+	d, err := do(ctx, s, call, cab.CreateDeployment, func(tx *store.Tx, c cab.Call) (cab.Deployment, error) {
 		change, err := cab.NewDeployment(c, newID(), newID(), appName, version, ring)
 		if err != nil {
 			return cab.Deployment{}, err
 		}
 		return *change.Deployment, tx.Save(change)
 	})
+	if err == nil {
+		s.intents.keep(d.ID, d)
+	}
+	return d, err
 }
 
 // Deployment returns one deployment intent.
 func (s *Service) Deployment(ctx context.Context, call Call, id string) (cab.Deployment, error) {
-	return see(ctx, s, call.Actor, cab.ReadDeployment, func(r *store.Reader) (cab.Deployment, error) {
+	return see(ctx, s, call, cab.ReadDeployment, func(r *store.Reader) (cab.Deployment, error) {
 		d, err := r.Deployment(id)
 		if err != nil {
 			return cab.Deployment{}, err
@@ -37,7 +41,7 @@ func (s *Service) Deployment(ctx context.Context, call Call, id string) (cab.Dep
 
 // Deployments lists the intents that the actor may see.
 func (s *Service) Deployments(ctx context.Context, call Call, filter DeploymentFilter) (Page[cab.Deployment], error) {
-	return see(ctx, s, call.Actor, cab.ReadDeployment, func(r *store.Reader) (Page[cab.Deployment], error) {
+	return see(ctx, s, call, cab.ReadDeployment, func(r *store.Reader) (Page[cab.Deployment], error) {
 		filter.Owner, filter.ApprovedOnly = reach(call.Actor, cab.ReadDeployment, filter.Owner)
 		return r.Deployments(filter)
 	})
@@ -57,7 +61,7 @@ type ApprovalStatus struct {
 func (s *Service) ApprovalStatus(ctx context.Context, call Call, id string) (ApprovalStatus, error) {
 	var altered *cab.Package
 	var lost *lostFile
-	status, err := see(ctx, s, call.Actor, cab.AskGate, func(r *store.Reader) (ApprovalStatus, error) {
+	status, err := see(ctx, s, call, cab.AskGate, func(r *store.Reader) (ApprovalStatus, error) {
 		altered, lost = nil, nil
 		in, err := r.StandingInput(id)
 		if err != nil {

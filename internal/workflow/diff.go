@@ -58,7 +58,7 @@ func (s *Service) Diff(ctx context.Context, call Call, id, against string) (Diff
 // lastApproved is the newest approved package of the same application that is
 // older, among those that the caller may read.
 func (s *Service) lastApproved(ctx context.Context, call Call, e Evidence) (string, error) {
-	id, err := see(ctx, s, call.Actor, cab.ReadEvidence, func(r *store.Reader) (string, error) {
+	id, err := see(ctx, s, call, cab.ReadEvidence, func(r *store.Reader) (string, error) {
 		owner, _ := reach(call.Actor, cab.ReadEvidence, "") // approved they all are
 		return r.LastApproved(e.Record.AppName, e.Record.CreatedAt, e.ID, owner)
 	})
@@ -189,16 +189,16 @@ func (s *Service) readAgain(ctx context.Context, call Call, packages ...*rereadi
 	weight = min(weight, readingMost)
 	waiting, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if err := s.reading.Acquire(waiting, weight); err != nil {
+	if err := s.room.Acquire(waiting, weight); err != nil {
 		return nil, &cab.Error{Kind: cab.Unavailable, Code: "BUSY", Message: "too many files are being read just now; try again", Err: err}
 	}
 	for _, p := range packages {
 		if err := s.readFilesOf(ctx, call, p); err != nil {
-			s.reading.Release(weight)
+			s.room.Release(weight)
 			return nil, err
 		}
 	}
-	return func() { s.reading.Release(weight) }, nil
+	return func() { s.room.Release(weight) }, nil
 }
 
 // readFilesOf reads the files of one package. A file that is not what was stored

@@ -25,23 +25,23 @@ func TestDiffTakesRoomAndGivesItBack(t *testing.T) {
 	defer upload.Discard()
 	e := must[Evidence](t)(w.CreateEvidence(w.ctx, w.erin, d.ID, []byte(`{}`), upload))
 	free := func() bool {
-		ok := w.reading.TryAcquire(readingMost)
+		ok := w.room.TryAcquire(readingMost)
 		if ok {
-			w.reading.Release(readingMost)
+			w.room.Release(readingMost)
 		}
 		return ok
 	}
 	if diff := must[Diff](t)(w.Diff(w.ctx, w.erin, e.ID, e.ID)); diff.ComponentsNote != "" || diff.Components.Same != 1 || !free() {
 		t.Errorf("%+v, room %t", diff.Components, free())
 	}
-	if err := w.reading.Acquire(w.ctx, readingMost); err != nil {
+	if err := w.room.Acquire(w.ctx, readingMost); err != nil {
 		t.Fatal(err)
 	}
 	soon, cancel := context.WithTimeout(w.ctx, 20*time.Millisecond)
 	defer cancel()
 	_, err := w.Diff(soon, w.erin, e.ID, e.ID)
 	w.wantCode(err, "BUSY")
-	w.reading.Release(readingMost)
+	w.room.Release(readingMost)
 	digest := evidence.Digest([]byte(bom))
 	if err := os.Remove(filepath.Join(w.files.Dir(), digest[:2], digest[2:])); err != nil {
 		t.Fatal(err)

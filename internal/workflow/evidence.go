@@ -23,19 +23,15 @@ type Evidence struct {
 //
 // Everything is worked out before the transaction, from what never changes (the
 // deployment's owner and correlation id, a published model) and from the policy
-// in force just then; the transaction only writes.
+// as it was seen last. The transaction writes, unless a policy is in force now that
+// names another model: then the package is scored again.
 func (s *Service) CreateEvidence(ctx context.Context, call Call, deploymentID string, data []byte, files ...*Upload) (Evidence, error) {
-	in, err := see(ctx, s, call.Actor, cab.CreateEvidence, func(r *store.Reader) (store.EvidenceInput, error) {
-		return r.EvidenceInput(deploymentID)
-	})
+	in, err := s.evidenceInput(ctx, call, deploymentID)
 	if err != nil {
 		return Evidence{}, err
 	}
-	model, err := s.modelInForce(ctx, in.Policy)
-	if err != nil {
-		return Evidence{}, err
-	}
-	record, change, err := s.assess(ctx, s.cabCall(call), in.Deployment, model, data, files)
+	c := s.cabCall(call)
+	record, err := s.recordOf(ctx, c, in.Deployment, data, files)
 	if err != nil {
 		return Evidence{}, err
 	}
@@ -44,21 +40,23 @@ func (s *Service) CreateEvidence(ctx context.Context, call Call, deploymentID st
 			return Evidence{}, keptNot(err)
 		}
 	}
-	return do(ctx, s, call, cab.CreateEvidence, func(tx *store.Tx, _ cab.Call) (Evidence, error) {
-		if err := tx.Save(change.Again()); err != nil {
-			return Evidence{}, err
+	e, err := s.file(ctx, call, c, in, record)
+	if cab.CodeOf(err) == superseded {
+		s.inForce.Store(nil)
+		if in, err = s.evidenceInput(ctx, call, deploymentID); err == nil {
+			e, err = s.file(ctx, call, c, in, record)
 		}
-		s.scored.keep(change.Package.ContentHash, scored(record))
-		return Evidence{*change.Package, record}, nil
-	})
+	}
+	return e, err
 }
 
-// assess builds the record of a package, its document, and the change that
-// files it.
-func (s *Service) assess(ctx context.Context, c cab.Call, d cab.Deployment, model *risk.Model, data []byte, files []*Upload) (evidence.Record, cab.Change, error) {
+const superseded = "POLICY_SUPERSEDED"
+
+// recordOf is a package as it is before it is scored.
+func (s *Service) recordOf(ctx context.Context, c cab.Call, d cab.Deployment, data []byte, files []*Upload) (evidence.Record, error) {
 	sections, err := evidence.ParseSections(data)
 	if err != nil {
-		return evidence.Record{}, cab.Change{}, invalidSections(err)
+		return evidence.Record{}, invalidSections(err)
 	}
 	record := evidence.Record{
 		ID: newID(), DeploymentIntentID: d.ID, CorrelationID: d.CorrelationID,
@@ -66,16 +64,44 @@ func (s *Service) assess(ctx context.Context, c cab.Call, d cab.Deployment, mode
 		CreatedBy: evidence.Person(c.Actor.Person()), CreatedAt: c.Now, Sections: sections,
 	}
 	if err := s.derive(ctx, &record, files); err != nil {
-		return evidence.Record{}, cab.Change{}, err
+		return evidence.Record{}, err
 	}
 	record.Completeness = record.Sections.Completeness()
+	return record, nil
+}
+
+// file scores a record by the model that a policy names, and files it if that
+// model is still the one.
+func (s *Service) file(ctx context.Context, call Call, c cab.Call, in store.EvidenceInput, record evidence.Record) (Evidence, error) {
+	model, err := s.modelInForce(ctx, in.Policy)
+	if err != nil {
+		return Evidence{}, err
+	}
 	record.Assessment = model.Assess(evidence.ReadFacts(record.Sections, record.Origins...))
 	document, err := record.Document()
 	if err != nil {
-		return evidence.Record{}, cab.Change{}, err
+		return Evidence{}, err
 	}
-	change, err := cab.NewPackage(c, d, record, document, evidence.Digest(document))
-	return record, change, err
+	change, err := cab.NewPackage(c, in.Deployment, record, document, evidence.Digest(document))
+	if err != nil {
+		return Evidence{}, err
+	}
+	return do(ctx, s, call, cab.CreateEvidence, func(tx *store.Tx, _ cab.Call) (Evidence, error) {
+		active, err := tx.ActivePolicy()
+		if err != nil {
+			return Evidence{}, err
+		}
+		if rules, err := s.policy(active); err != nil {
+			return Evidence{}, err
+		} else if rules.RiskModel != model.Version() {
+			return Evidence{}, &cab.Error{Kind: cab.Conflict, Code: superseded, Message: "another policy came into force just now; file the evidence again"}
+		}
+		if err := tx.Save(change.Again()); err != nil {
+			return Evidence{}, err
+		}
+		s.scored.keep(change.Package.ContentHash, scored(record))
+		return Evidence{*change.Package, record}, nil
+	})
 }
 
 // modelInForce is the risk model that a policy names.
@@ -208,7 +234,7 @@ func (s *Service) VerifyEvidence(ctx context.Context, call Call, id string) (Ver
 
 // verifyFiles reads the files of a package that is whole.
 func (s *Service) verifyFiles(ctx context.Context, call Call, p cab.Package, v *Verification) error {
-	filed, err := s.scored.read(p.ContentHash, p.Document)
+	filed, err := s.reading(p.ContentHash, p.Document)
 	if err != nil {
 		return err
 	}
@@ -279,7 +305,7 @@ func (s *Service) Document(ctx context.Context, call Call, id string) (cab.Packa
 }
 
 func (s *Service) packageOf(ctx context.Context, call Call, id string) (cab.Package, error) {
-	return see(ctx, s, call.Actor, cab.ReadEvidence, func(r *store.Reader) (cab.Package, error) {
+	return see(ctx, s, call, cab.ReadEvidence, func(r *store.Reader) (cab.Package, error) {
 		p, err := r.Package(id)
 		if err != nil {
 			return cab.Package{}, err
@@ -294,7 +320,7 @@ func (s *Service) packageOf(ctx context.Context, call Call, id string) (cab.Pack
 
 // EvidenceList lists packages, newest first, without their documents.
 func (s *Service) EvidenceList(ctx context.Context, call Call, filter PackageFilter) (Page[cab.Package], error) {
-	return see(ctx, s, call.Actor, cab.ReadEvidence, func(r *store.Reader) (Page[cab.Package], error) {
+	return see(ctx, s, call, cab.ReadEvidence, func(r *store.Reader) (Page[cab.Package], error) {
 		filter.Owner, filter.ApprovedOnly = reach(call.Actor, cab.ReadEvidence, filter.Owner)
 		return r.Packages(filter)
 	})

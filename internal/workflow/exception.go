@@ -80,7 +80,7 @@ func (s *Service) RevokeException(ctx context.Context, call Call, id, reason str
 
 // Exception returns one exception.
 func (s *Service) Exception(ctx context.Context, call Call, id string) (cab.Exception, error) {
-	return see(ctx, s, call.Actor, cab.ReadException, func(r *store.Reader) (cab.Exception, error) {
+	return see(ctx, s, call, cab.ReadException, func(r *store.Reader) (cab.Exception, error) {
 		e, err := r.Exception(id)
 		if err != nil {
 			return cab.Exception{}, err
@@ -93,7 +93,7 @@ func (s *Service) Exception(ctx context.Context, call Call, id string) (cab.Exce
 // ExceptionQueue lists the exceptions that wait for a Security Reviewer; only
 // for those who may read all.
 func (s *Service) ExceptionQueue(ctx context.Context, call Call, filter ExceptionFilter) (Page[cab.Exception], error) {
-	return see(ctx, s, call.Actor, cab.ReadExceptions, func(r *store.Reader) (Page[cab.Exception], error) {
+	return see(ctx, s, call, cab.ReadExceptions, func(r *store.Reader) (Page[cab.Exception], error) {
 		filter.Now, filter.Status = s.now(), cab.ExceptionPending
 		return r.Exceptions(filter)
 	})
@@ -101,7 +101,7 @@ func (s *Service) ExceptionQueue(ctx context.Context, call Call, filter Exceptio
 
 // Exceptions lists the exceptions that the actor may see.
 func (s *Service) Exceptions(ctx context.Context, call Call, filter ExceptionFilter) (Page[cab.Exception], error) {
-	return see(ctx, s, call.Actor, cab.ReadException, func(r *store.Reader) (Page[cab.Exception], error) {
+	return see(ctx, s, call, cab.ReadException, func(r *store.Reader) (Page[cab.Exception], error) {
 		var approvedOnly bool
 		filter.Now = s.now()
 		if filter.RequestedBy, approvedOnly = reach(call.Actor, cab.ReadException, filter.RequestedBy); approvedOnly {
@@ -117,7 +117,7 @@ func (s *Service) Exceptions(ctx context.Context, call Call, filter ExceptionFil
 
 // MyExceptions lists what the actor asked for; everyone may ask.
 func (s *Service) MyExceptions(ctx context.Context, call Call, filter ExceptionFilter) (Page[cab.Exception], error) {
-	return see(ctx, s, call.Actor, cab.ReadSelf, func(r *store.Reader) (Page[cab.Exception], error) {
+	return see(ctx, s, call, cab.ReadSelf, func(r *store.Reader) (Page[cab.Exception], error) {
 		filter.Now, filter.RequestedBy = s.now(), call.Actor.ID
 		return r.Exceptions(filter)
 	})

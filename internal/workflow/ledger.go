@@ -11,7 +11,7 @@ import (
 // for whoever copies the ledger). The filter's id may be any id of a trail:
 // deployment, package, request or exception, by UUID or CAB-/EXC- name.
 func (s *Service) Events(ctx context.Context, call Call, filter EventFilter) (Page[EventRow], error) {
-	return see(ctx, s, call.Actor, cab.ReadEvents, func(r *store.Reader) (Page[EventRow], error) {
+	return see(ctx, s, call, cab.ReadEvents, func(r *store.Reader) (Page[EventRow], error) {
 		if cab.AccessOf(call.Actor.Role, cab.ReadEvents) != cab.All {
 			filter.VisibleTo = call.Actor.ID
 		}

@@ -30,7 +30,7 @@ func (s *Service) AddUser(ctx context.Context, call Call, username string, role 
 
 // Users lists every account by name.
 func (s *Service) Users(ctx context.Context, call Call) ([]cab.Principal, error) {
-	return see(ctx, s, call.Actor, cab.Administer, (*store.Reader).Principals)
+	return see(ctx, s, call, cab.Administer, (*store.Reader).Principals)
 }
 
 func (s *Service) onUser(ctx context.Context, call Call, username string, act func(p cab.Principal, c cab.Call) (cab.Change, error)) (cab.Principal, error) {
@@ -78,7 +78,7 @@ func (s *Service) IssueToken(ctx context.Context, call Call, username, id, label
 // Tokens lists an account's tokens, newest first; of every account if username
 // is empty.
 func (s *Service) Tokens(ctx context.Context, call Call, username string) ([]cab.Token, error) {
-	return see(ctx, s, call.Actor, cab.Administer, func(r *store.Reader) ([]cab.Token, error) {
+	return see(ctx, s, call, cab.Administer, func(r *store.Reader) ([]cab.Token, error) {
 		if username == "" {
 			return r.Tokens("")
 		}

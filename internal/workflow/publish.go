@@ -13,7 +13,7 @@ import (
 // Models lists the published risk models, newest first, and the policies: the
 // first policy is in force and names the model that scores new evidence.
 func (s *Service) Models(ctx context.Context, call Call) (models, policies []cab.Published, err error) {
-	models, err = see(ctx, s, call.Actor, cab.ReadModels, (*store.Reader).Models)
+	models, err = see(ctx, s, call, cab.ReadModels, (*store.Reader).Models)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -23,14 +23,14 @@ func (s *Service) Models(ctx context.Context, call Call) (models, policies []cab
 
 // Model returns one published risk model.
 func (s *Service) Model(ctx context.Context, call Call, version string) (cab.Published, error) {
-	return see(ctx, s, call.Actor, cab.ReadModels, func(r *store.Reader) (cab.Published, error) {
+	return see(ctx, s, call, cab.ReadModels, func(r *store.Reader) (cab.Published, error) {
 		return r.Model(version)
 	})
 }
 
 // Policies lists the published policies, newest first: the first is in force.
 func (s *Service) Policies(ctx context.Context, call Call) ([]cab.Published, error) {
-	return see(ctx, s, call.Actor, cab.ReadModels, (*store.Reader).Policies)
+	return see(ctx, s, call, cab.ReadModels, (*store.Reader).Policies)
 }
 
 // Trial is a score that was not stored.
@@ -43,7 +43,7 @@ type Trial struct {
 // Score scores evidence with a published model without storing anything. data
 // is the evidence_data object in canonical form.
 func (s *Service) Score(ctx context.Context, call Call, version string, data []byte) (Trial, error) {
-	return see(ctx, s, call.Actor, cab.ReadModels, func(r *store.Reader) (Trial, error) {
+	return see(ctx, s, call, cab.ReadModels, func(r *store.Reader) (Trial, error) {
 		model, err := s.modelVersion(r, version)
 		if err != nil {
 			return Trial{}, err
@@ -147,7 +147,7 @@ func (s *Service) Prepare(ctx context.Context) error {
 }
 
 func (s *Service) policiesAtSetup(ctx context.Context) ([]cab.Published, error) {
-	return see(ctx, s, cab.Setup, cab.Administer, (*store.Reader).Policies)
+	return see(ctx, s, Call{Actor: cab.Setup}, cab.Administer, (*store.Reader).Policies)
 }
 
 // optional turns "not found" into nil.

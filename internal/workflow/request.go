@@ -42,7 +42,7 @@ func (s *Service) submit(ctx context.Context, call Call, ask Submission, held st
 		if err := intact(c, in.Package, "", "submission"); err != nil {
 			return RequestRow{}, err
 		}
-		filed, err := s.scored.read(in.Package.ContentHash, in.Package.Document)
+		filed, err := s.reading(in.Package.ContentHash, in.Package.Document)
 		if err != nil {
 			return RequestRow{}, err
 		}
@@ -53,6 +53,7 @@ func (s *Service) submit(ctx context.Context, call Call, ask Submission, held st
 		if err != nil {
 			return RequestRow{}, err
 		}
+		s.inForce.Store(&inForce{active, c.Now})
 		rules, err := s.policy(active)
 		if err != nil {
 			return RequestRow{}, err
@@ -152,7 +153,7 @@ func (s *Service) Revoke(ctx context.Context, call Call, id, reason string) (Req
 
 // Request returns one request with its decision.
 func (s *Service) Request(ctx context.Context, call Call, id string) (RequestRow, error) {
-	return see(ctx, s, call.Actor, cab.ReadRequest, func(r *store.Reader) (RequestRow, error) {
+	return see(ctx, s, call, cab.ReadRequest, func(r *store.Reader) (RequestRow, error) {
 		row, err := r.Request(id)
 		if err != nil {
 			return RequestRow{}, err
@@ -163,14 +164,14 @@ func (s *Service) Request(ctx context.Context, call Call, id string) (RequestRow
 
 // Queue lists the requests that wait; only for those who may read all.
 func (s *Service) Queue(ctx context.Context, call Call, filter RequestFilter) (Page[RequestRow], error) {
-	return see(ctx, s, call.Actor, cab.ReadQueue, func(r *store.Reader) (Page[RequestRow], error) {
+	return see(ctx, s, call, cab.ReadQueue, func(r *store.Reader) (Page[RequestRow], error) {
 		return r.Requests(filter)
 	})
 }
 
 // Requests lists the requests that the actor may see.
 func (s *Service) Requests(ctx context.Context, call Call, filter RequestFilter) (Page[RequestRow], error) {
-	return see(ctx, s, call.Actor, cab.ReadRequest, func(r *store.Reader) (Page[RequestRow], error) {
+	return see(ctx, s, call, cab.ReadRequest, func(r *store.Reader) (Page[RequestRow], error) {
 		filter.SubmittedBy, filter.ApprovedOnly = reach(call.Actor, cab.ReadRequest, filter.SubmittedBy)
 		return r.Requests(filter)
 	})
@@ -178,7 +179,7 @@ func (s *Service) Requests(ctx context.Context, call Call, filter RequestFilter)
 
 // MyRequests lists what the actor submitted; everyone may ask.
 func (s *Service) MyRequests(ctx context.Context, call Call, filter RequestFilter) (Page[RequestRow], error) {
-	return see(ctx, s, call.Actor, cab.ReadSelf, func(r *store.Reader) (Page[RequestRow], error) {
+	return see(ctx, s, call, cab.ReadSelf, func(r *store.Reader) (Page[RequestRow], error) {
 		filter.SubmittedBy = call.Actor.ID
 		return r.Requests(filter)
 	})

@@ -23,15 +23,17 @@ import (
 type Service struct {
 	store    *store.Store
 	clock    func() time.Time
-	models   sync.Map // version → *risk.Model
-	policies sync.Map // digest → cab.Policy
-	scored   *recent  // what was read of evidence documents lately
+	models   sync.Map                // version → *risk.Model
+	policies sync.Map                // digest → cab.Policy
+	scored   *recent[reading]        // by content hash
+	intents  *recent[cab.Deployment] // by id
+	inForce  atomic.Pointer[inForce] // the policy, as it was seen last
 
 	tamperings sync.Map // tampering → true: those written to the ledger already
 
-	files   *attachment.Store
-	trust   *artifact.Trust
-	reading *semaphore.Weighted // in units of readingUnit
+	files *attachment.Store
+	trust *artifact.Trust
+	room  *semaphore.Weighted // for files that are read, in units of readingUnit
 
 	keys atomic.Pointer[[]cab.Key] // attestation keys that the ledger knows as they are
 }
@@ -49,8 +51,8 @@ func New(st *store.Store, o Options) *Service {
 		o.Clock = time.Now
 	}
 	return &Service{
-		store: st, clock: o.Clock, scored: newRecent(),
-		files: o.Files, trust: o.Trust, reading: semaphore.NewWeighted(readingMost),
+		store: st, clock: o.Clock, scored: newRecent[reading](), intents: newRecent[cab.Deployment](),
+		files: o.Files, trust: o.Trust, room: semaphore.NewWeighted(readingMost),
 	}
 }
 
@@ -60,6 +62,13 @@ type Call struct {
 	TokenID string // of the token that it came with; "" if it came without one
 	Source  cab.Source
 	Once    *Once // nil: no idempotency key was sent
+	Looked  *bool // set once the caller's access is looked at again; nil: nobody asks
+}
+
+func (c Call) looked() {
+	if c.Looked != nil {
+		*c.Looked = true
+	}
 }
 
 // credential is what is read again in the transaction; nothing for the house's
@@ -76,6 +85,7 @@ func (c Call) stillThere(tx *store.Tx, now time.Time) error {
 	if c.Actor.Role == cab.System {
 		return nil
 	}
+	c.looked()
 	caller, err := tx.Caller(c.credential())
 	if err != nil {
 		return err
@@ -213,17 +223,25 @@ func keepAnswer(tx *store.Tx, call Call, result any, now time.Time) error {
 	})
 }
 
-// see runs one reading verb on a snapshot.
-func see[T any](ctx context.Context, s *Service, actor cab.Actor, action cab.Action, verb func(r *store.Reader) (T, error)) (T, error) {
+// see runs one reading verb on a snapshot, in which it is settled again that the
+// caller still has the role.
+func see[T any](ctx context.Context, s *Service, call Call, action cab.Action, verb func(r *store.Reader) (T, error)) (T, error) {
 	var result, none T
-	if err := permit(actor, action); err != nil {
+	if err := permit(call.Actor, action); err != nil {
 		return none, err
 	}
-	err := s.store.View(ctx, func(r *store.Reader) error {
+	read := func(r *store.Reader) error {
 		var err error
 		result, err = verb(r)
 		return err
-	})
+	}
+	var err error
+	if call.Actor.Role == cab.System {
+		err = s.store.View(ctx, read)
+	} else {
+		call.looked()
+		err = s.store.ViewAs(ctx, call.credential(), func(c *cab.Caller) error { return c.StillIs(call.Actor, call.TokenID != "", s.now()) }, read)
+	}
 	if err != nil {
 		return none, err
 	}

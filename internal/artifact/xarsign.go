@@ -1,0 +1,198 @@
+package artifact
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/asn1"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+)
+
+// altered says what of the archive is not what its checksums say, if anything
+// is: the table of contents, or a file.
+func (x *xar) altered() (reason string, err error) {
+	told := make([]byte, min(x.checksum.to-x.checksum.from, 64))
+	if err := fillFrom(x, told, x.heapAt+x.checksum.from); err != nil {
+		return "", zipError("checksum", err)
+	}
+	if !bytes.Equal(told, x.tocSum) {
+		return "the table of contents is not what its checksum is of: it was altered", nil
+	}
+	var last *xarFile
+	ordered := slices.Clone(x.files)
+	slices.SortFunc(ordered, func(a, b *xarFile) int { return cmp.Compare(a.from, b.from) })
+	for _, f := range ordered {
+		if f.from == f.to || last != nil && last.from == f.from {
+			continue
+		}
+		last = f
+		algorithm := xarAlgorithms[f.style]
+		if algorithm == 0 {
+			return fmt.Sprintf("%q has no checksum", f.name), nil
+		}
+		sum := algorithm.New()
+		if _, err := io.Copy(sum, io.NewSectionReader(x, x.heapAt+f.from, f.to-f.from)); err != nil {
+			return "", err
+		}
+		if hex.EncodeToString(sum.Sum(nil)) != strings.ToLower(strings.TrimSpace(f.digest)) {
+			return fmt.Sprintf("%q is not what its checksum is of: it was altered", f.name), nil
+		}
+	}
+	return "", nil
+}
+
+// weakest is the weakest checksum that the archive relies on.
+func (x *xar) weakest() string {
+	styles := map[string]bool{x.checksum.style: true}
+	for _, f := range x.files {
+		if f.from != f.to {
+			styles[f.style] = true
+		}
+	}
+	for _, weak := range []string{"none", "md5", "sha1"} {
+		if styles[weak] {
+			return weak
+		}
+	}
+	return ""
+}
+
+// signature judges the RSA signature over the checksum of the table of contents.
+func (x *xar) signature(trust *Trust, now time.Time) (Signature, error) {
+	if x.rsa == nil {
+		if x.cms != nil {
+			return Signature{Status: Untrusted, Reason: "carries a CMS signature only, a kind that is not checked"}, nil
+		}
+		return Signature{Status: Unsigned, Reason: "the package carries no signature"}, nil
+	}
+	certificates, reason := x.rsa.parse()
+	if reason != "" {
+		return Signature{Status: Invalid, Reason: reason}, nil
+	}
+	leaf := certificates[0]
+	fingerprint := sha256.Sum256(leaf.Raw)
+	found := Signature{
+		Signer: clip(leaf.Subject.String(), maxField), Issuer: clip(leaf.Issuer.String(), maxField),
+		Fingerprint: hex.EncodeToString(fingerprint[:]), NotAfter: leaf.NotAfter.UTC(), Digest: x.algorithm.String(),
+	}
+	key, ok := leaf.PublicKey.(*rsa.PublicKey)
+	if !ok || x.rsa.style != "rsa" || x.algorithm == 0 {
+		found.Status, found.Reason = Untrusted, "the signature is of a kind that is not checked"
+		return found, nil
+	}
+	if x.rsa.to-x.rsa.from != int64(key.Size()) {
+		found.Status, found.Reason = Invalid, "the signature is not as long as the key"
+		return found, nil
+	}
+	value := make([]byte, key.Size())
+	if err := fillFrom(x, value, x.heapAt+x.rsa.from); err != nil {
+		return found, zipError("signature", err)
+	}
+	again := x.algorithm.New() // old packages are signed over the digest of the checksum
+	again.Write(x.tocSum)
+	if rsa.VerifyPKCS1v15(key, x.algorithm, x.tocSum, value) != nil && rsa.VerifyPKCS1v15(key, x.algorithm, again.Sum(nil), value) != nil {
+		found.Status, found.Reason = Invalid, "the table of contents is not what was signed"
+		return found, nil
+	}
+	found.Status, found.Reason = judgeInstaller(certificates, trust, now)
+	switch weak := x.weakest(); {
+	case found.Status == Valid && (weak == "md5" || weak == "none"):
+		found.Status, found.Reason = Untrusted, fmt.Sprintf("sound, but a checksum of kind %q is too weak to rely on", weak)
+	case found.Status == Valid && key.Size()*8 < minKeyBits:
+		found.Status, found.Reason = Untrusted, fmt.Sprintf("sound, but a key of %d bits is too weak to rely on", key.Size()*8)
+	}
+	return found, nil
+}
+
+func (s *xarSigned) parse() (certificates []*x509.Certificate, reason string) {
+	for _, text := range s.certificates {
+		der, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text), ""))
+		if err != nil {
+			return nil, "a certificate of the signature is not in base64"
+		}
+		certificate, err := x509.ParseCertificate(der)
+		if err != nil {
+			return nil, "a certificate of the signature cannot be read: " + err.Error()
+		}
+		// Apple marks what kind of certificate it is by extensions of its own, which are critical.
+		certificate.UnhandledCriticalExtensions = slices.DeleteFunc(certificate.UnhandledCriticalExtensions, func(id asn1.ObjectIdentifier) bool {
+			return len(id) > len(oidAppleExtension) && id[:len(oidAppleExtension)].Equal(oidAppleExtension)
+		})
+		certificates = append(certificates, certificate)
+	}
+	if len(certificates) == 0 {
+		return nil, "the signature comes without a certificate"
+	}
+	return certificates, ""
+}
+
+var (
+	oidAppleExtension = asn1.ObjectIdentifier{1, 2, 840, 113635, 100, 6}
+	oidInstaller      = asn1.ObjectIdentifier{1, 2, 840, 113635, 100, 4, 13} // Developer ID Installer
+)
+
+// judgeInstaller looks whether the first certificate's chain ends at a given
+// root, and whether it may sign installers: by Apple's usage for that, or by
+// that for code. Without either it may not.
+func judgeInstaller(certificates []*x509.Certificate, trust *Trust, now time.Time) (Status, string) {
+	leaf := certificates[0]
+	if trust == nil {
+		trust = &Trust{roots: x509.NewCertPool()}
+	}
+	options := x509.VerifyOptions{Roots: trust.roots, Intermediates: x509.NewCertPool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}
+	for _, c := range certificates[1:] {
+		options.Intermediates.AddCert(c)
+	}
+	verify := func(at time.Time) error {
+		options.CurrentTime = at
+		_, err := leaf.Verify(options)
+		return err
+	}
+	err := verify(now)
+	switch {
+	case err != nil && (verify(leaf.NotAfter) == nil || verify(leaf.NotBefore) == nil):
+		return Expired, fmt.Sprintf("the certificate (or one above it) is good from %s to %s only, and nobody says when it was signed",
+			leaf.NotBefore.UTC().Format(time.DateOnly), leaf.NotAfter.UTC().Format(time.DateOnly))
+	case err != nil:
+		return Untrusted, "signed by somebody who is not among the trusted: " + err.Error()
+	case !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageCodeSigning) && !slices.ContainsFunc(leaf.UnknownExtKeyUsage, oidInstaller.Equal):
+		return Untrusted, "the certificate is for neither installers nor code"
+	case leaf.KeyUsage != 0 && leaf.KeyUsage&x509.KeyUsageDigitalSignature == 0:
+		return Untrusted, "the certificate is not for signatures"
+	}
+	return Valid, "signed by " + clip(leaf.Subject.CommonName, 200)
+}
+
+// ticket tells what follows the heap: nothing; a notarization ticket between
+// two trailers of 16 bytes; or something else.
+func (x *xar) ticket() (ticket bool, surplus int64, err error) {
+	const trailer, terminates, isTicket = 16, 1, 2
+	end := x.heapAt + x.end
+	rest := x.Size - end
+	if rest < 2*trailer {
+		return false, rest, nil
+	}
+	var first, last [trailer]byte
+	if err := fillFrom(x, first[:], end); err != nil {
+		return false, 0, err
+	}
+	if err := fillFrom(x, last[:], x.Size-trailer); err != nil {
+		return false, 0, err
+	}
+	is := func(b [trailer]byte, kind uint16, length int64) bool {
+		return string(b[:4]) == "t8lr" && binary.LittleEndian.Uint16(b[6:]) == kind && int64(binary.LittleEndian.Uint32(b[8:])) == length
+	}
+	if is(first, terminates, 0) && is(last, isTicket, rest-2*trailer) {
+		return true, 0, nil
+	}
+	return false, rest, nil
+}
