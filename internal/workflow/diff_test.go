@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/eucora/eucora/internal/attachment"
 	"github.com/eucora/eucora/internal/cab"
@@ -37,9 +36,9 @@ func TestDiffTakesRoomAndGivesItBack(t *testing.T) {
 	if err := w.room.Acquire(w.ctx, readingMost); err != nil {
 		t.Fatal(err)
 	}
-	soon, cancel := context.WithTimeout(w.ctx, 20*time.Millisecond)
-	defer cancel()
-	_, err := w.Diff(soon, w.erin, e.ID, e.ID)
+	over, cancel := context.WithCancel(w.ctx)
+	cancel() // as patience is
+	_, err := w.readAgain(over, w.erin, &rereading{of: &e})
 	w.wantCode(err, "BUSY")
 	w.room.Release(readingMost)
 	digest := evidence.Digest([]byte(bom))
