@@ -154,6 +154,9 @@ func (w *intuneWin) check(s Source, contents *zipMember, tail io.Writer) (reason
 			return "", damaged(intuneDetection, "holds no base64 of %d bytes where a key, vector, MAC or digest belongs", lengths[i])
 		}
 	}
+	if contents.size/2 > contents.packed {
+		return "", damaged(contents.place(), "is packed to %d of %d bytes, which encrypted contents cannot be: a bomb", contents.packed, contents.size)
+	}
 	key, macKey, iv, mac, digest := binary[0], binary[1], binary[2], binary[3], binary[4]
 	const intro = sha256.Size + aes.BlockSize
 	if length := contents.size - intro; length < aes.BlockSize || length%aes.BlockSize != 0 {
