@@ -79,6 +79,9 @@ func (t *Trust) debSignatures(s Source, members, signed []arMember, now time.Tim
 			info.Notes = append(info.Notes, fmt.Sprintf("member %q is not used by dpkg, and not covered by signatures", m.name))
 			continue
 		}
+		if spoilt(all) {
+			continue
+		}
 		signature, err := t.debSignature(s, m, content, now)
 		if err != nil {
 			return nil, err

@@ -144,6 +144,7 @@ func TestDeb(t *testing.T) {
 func TestDebMembers(t *testing.T) {
 	parts := debParts{}.parts(t)
 	signature := detached(t, contosoKey(), debParts{}.signed(t), nil)
+	wrong := detached(t, contosoKey(), []byte("something else"), nil)
 	trust := trustingKeys(t, contosoKey())
 	for _, c := range []struct {
 		name       string
@@ -154,6 +155,7 @@ func TestDebMembers(t *testing.T) {
 		{"signature first", []arPart{parts[0], {"_gpgorigin", signature}, parts[1], parts[2]}, Valid, "", ""},
 		{"more behind", append(parts[:3:3], arPart{"_gpgmaint", signature}, arPart{"extra", []byte("x")}), Valid, `"extra" is not used`, ""},
 		{"unknown role", append(parts[:3:3], arPart{"_gpgsomebody", signature}), Untrusted, "", ""},
+		{"five that are wrong", append(parts[:3:3], arPart{"_gpgorigin", wrong}, arPart{"_gpgmaint", wrong}, arPart{"_gpgarchive", wrong}, arPart{"_gpgbuilder", wrong}, arPart{"_gpga", wrong}), Invalid, "", ""},
 		{"second data", append(parts[:3:3], arPart{"_gpgorigin", signature}, arPart{"data.tar.gz", []byte("x")}), "", "", "data.tar.gz: stands where"},
 		{"second control", append(parts[:3:3], arPart{"_gpgorigin", signature}, arPart{"control.tar", []byte("x")}), "", "", "control.tar: stands where"},
 		{"wrong order", []arPart{parts[0], parts[2], parts[1]}, "", "", "data.tar: stands where"},
