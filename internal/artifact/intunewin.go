@@ -69,6 +69,9 @@ func lookIntuneWin(s Source, _ *Trust, _ time.Time, info *Info) error {
 	if err != nil {
 		return err
 	}
+	if contents.size/2 > contents.packed {
+		return damaged(contents.place(), "is packed to %d of %d bytes, which encrypted contents cannot be: a bomb", contents.packed, contents.size)
+	}
 	told.describe(info)
 	tail := &tailBuffer{most: intuneTail}
 	reason, err := told.check(s, contents, tail)
@@ -153,9 +156,6 @@ func (w *intuneWin) check(s Source, contents *zipMember, tail io.Writer) (reason
 		if binary[i], err = base64.StdEncoding.DecodeString(text); err != nil || len(binary[i]) != lengths[i] {
 			return "", damaged(intuneDetection, "holds no base64 of %d bytes where a key, vector, MAC or digest belongs", lengths[i])
 		}
-	}
-	if contents.size/2 > contents.packed {
-		return "", damaged(contents.place(), "is packed to %d of %d bytes, which encrypted contents cannot be: a bomb", contents.packed, contents.size)
 	}
 	key, macKey, iv, mac, digest := binary[0], binary[1], binary[2], binary[3], binary[4]
 	const intro = sha256.Size + aes.BlockSize
