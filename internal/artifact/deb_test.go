@@ -207,6 +207,17 @@ func TestDebRefused(t *testing.T) {
 	}
 }
 
+// TestOldDeb: dpkg installs it, so it is not just something unknown.
+func TestOldDeb(t *testing.T) {
+	_, err := Look(file([]byte("0.939000\n352\n\x1f\x8b\x08")), nil, lookDay)
+	if failed, ok := errors.AsType[*ReadError](err); !ok || !strings.Contains(failed.Reason, "the format before 2.0") {
+		t.Error(err)
+	}
+	if info, err := Look(file([]byte("0.93 is the version\n\nof this text\n")), nil, lookDay); err != nil || info.Signature.Status != UnknownFormat {
+		t.Errorf("%v %+v", err, info)
+	}
+}
+
 // TestDebBorders: what is signed does not say where one member ends and the next
 // begins, so files could be moved out of data.tar without changing it.
 func TestDebBorders(t *testing.T) {
