@@ -69,6 +69,9 @@ type format struct {
 // headBytes is how much of a file is looked at to tell its format.
 const headBytes = 4096
 
+// maxReason is how many bytes of a reason are kept: it may quote the file.
+const maxReason = 1000
+
 // formats is every format, on one page; the first that fits is taken.
 var formats = [...]format{
 	{"PE", isPE, lookPE},
@@ -98,6 +101,7 @@ func Look(s Source, trust *Trust, now time.Time) (Info, error) {
 		if err := f.look(s, trust, now, &info); err != nil {
 			return Info{}, located(s, err)
 		}
+		info.Signature.Reason = clip(info.Signature.Reason, maxReason)
 		return info, nil
 	}
 	return Info{Signature: Signature{Status: UnknownFormat, Reason: "not a format that is looked into"}}, nil
@@ -143,7 +147,7 @@ func located(s Source, err error) error {
 			known.Reason = "the file ends too early"
 		}
 	}
-	known.File = s.Name
+	known.File, known.Place, known.Reason = s.Name, clip(known.Place, maxReason), clip(known.Reason, maxReason)
 	return known
 }
 

@@ -22,7 +22,16 @@ const arMagic = "!<arch>\n"
 
 // isDeb knows a Debian package by its first member; other ar archives are none.
 func isDeb(_ Source, head []byte) bool {
-	return bytes.HasPrefix(head, []byte(arMagic+"debian-binary"))
+	return bytes.HasPrefix(head, []byte(arMagic+"debian-binary")) || isOldDeb(head)
+}
+
+// isOldDeb knows a package of before 1995, which dpkg still installs: a line
+// with the format, one with a length, and two archives.
+func isOldDeb(head []byte) bool {
+	format, rest, _ := bytes.Cut(head, []byte("\n"))
+	length, _, isLine := bytes.Cut(rest, []byte("\n"))
+	length = bytes.TrimLeft(length, " \t+")
+	return isLine && bytes.HasPrefix(format, []byte("0.93")) && len(format) < 40 && len(length) > 0 && len(bytes.Trim(length, "0123456789")) == 0
 }
 
 // arMember is a member of an ar archive.
@@ -79,6 +88,9 @@ func (t *Trust) debSignatures(s Source, members, signed []arMember, now time.Tim
 			info.Notes = append(info.Notes, fmt.Sprintf("member %q is not used by dpkg, and not covered by signatures", m.name))
 			continue
 		}
+		if spoilt(all) {
+			continue
+		}
 		signature, err := t.debSignature(s, m, content, now)
 		if err != nil {
 			return nil, err
@@ -117,6 +129,13 @@ func (t *Trust) debSignature(s Source, m arMember, content func(io.Writer) error
 // readAr lists the members. The file must end with the last of them.
 func readAr(s Source) ([]arMember, error) {
 	const headerSize = 60
+	magic := make([]byte, min(int64(len(arMagic)), s.Size))
+	if err := fillFrom(s, magic, 0); err != nil {
+		return nil, err
+	}
+	if string(magic) != arMagic {
+		return nil, damaged("debian-binary", "is missing: this is a package of the format before 2.0, which is not read")
+	}
 	var members []arMember
 	for at := int64(len(arMagic)); at < s.Size; {
 		place := fmt.Sprintf("member header at byte %d", at)

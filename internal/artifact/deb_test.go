@@ -144,6 +144,7 @@ func TestDeb(t *testing.T) {
 func TestDebMembers(t *testing.T) {
 	parts := debParts{}.parts(t)
 	signature := detached(t, contosoKey(), debParts{}.signed(t), nil)
+	wrong := detached(t, contosoKey(), []byte("something else"), nil)
 	trust := trustingKeys(t, contosoKey())
 	for _, c := range []struct {
 		name       string
@@ -154,6 +155,7 @@ func TestDebMembers(t *testing.T) {
 		{"signature first", []arPart{parts[0], {"_gpgorigin", signature}, parts[1], parts[2]}, Valid, "", ""},
 		{"more behind", append(parts[:3:3], arPart{"_gpgmaint", signature}, arPart{"extra", []byte("x")}), Valid, `"extra" is not used`, ""},
 		{"unknown role", append(parts[:3:3], arPart{"_gpgsomebody", signature}), Untrusted, "", ""},
+		{"five that are wrong", append(parts[:3:3], arPart{"_gpgorigin", wrong}, arPart{"_gpgmaint", wrong}, arPart{"_gpgarchive", wrong}, arPart{"_gpgbuilder", wrong}, arPart{"_gpga", wrong}), Invalid, "", ""},
 		{"second data", append(parts[:3:3], arPart{"_gpgorigin", signature}, arPart{"data.tar.gz", []byte("x")}), "", "", "data.tar.gz: stands where"},
 		{"second control", append(parts[:3:3], arPart{"_gpgorigin", signature}, arPart{"control.tar", []byte("x")}), "", "", "control.tar: stands where"},
 		{"wrong order", []arPart{parts[0], parts[2], parts[1]}, "", "", "data.tar: stands where"},
@@ -186,6 +188,10 @@ func TestDebRefused(t *testing.T) {
 	}{
 		"no control file":  {control(tarPart{tar.Header{Name: "./other"}, nil}), "holds no control file"},
 		"two of them":      {control(one, one), "control is there twice"},
+		"one in a folder":  {control(one, tarPart{tar.Header{Name: "x", Typeflag: tar.TypeSymlink, Linkname: "."}, nil}, tarPart{tar.Header{Name: "x/control"}, nil}), "or elsewhere"},
+		"an absolute one":  {control(one, tarPart{tar.Header{Name: "/control"}, []byte(helloControl)}), "control is there twice"},
+		"cut short":        {debParts{control: tarFile(t, one)[:1024]}, "does not end as a tar archive must"},
+		"more behind it":   {debParts{control: append(append(tarFile(t, one), 1), make([]byte, 2047)...)}, "does not end as a tar archive must"},
 		"a link":           {control(tarPart{tar.Header{Name: "./control", Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"}, nil}), "is no file"},
 		"large":            {control(tarPart{tar.Header{Name: "./control"}, make([]byte, maxControl+1)}), "is larger than 1048576"},
 		"a field twice":    {debParts{text: "Package: a\nversion: 1\nVersion: 2\n"}, "the field Version twice"},
@@ -197,6 +203,39 @@ func TestDebRefused(t *testing.T) {
 	} {
 		if _, err := Look(file(c.deb.with(t)), nil, lookDay); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+	}
+}
+
+// TestOldDeb: dpkg installs it, so it is not just something unknown.
+func TestOldDeb(t *testing.T) {
+	_, err := Look(file([]byte("0.939000\n352\n\x1f\x8b\x08")), nil, lookDay)
+	if failed, ok := errors.AsType[*ReadError](err); !ok || !strings.Contains(failed.Reason, "the format before 2.0") {
+		t.Error(err)
+	}
+	if info, err := Look(file([]byte("0.93 is the version\n\nof this text\n")), nil, lookDay); err != nil || info.Signature.Status != UnknownFormat {
+		t.Errorf("%v %+v", err, info)
+	}
+}
+
+// TestDebBorders: what is signed does not say where one member ends and the next
+// begins, so files could be moved out of data.tar without changing it.
+func TestDebBorders(t *testing.T) {
+	first := tarFile(t, tarPart{tar.Header{Name: "./etc/policy"}, append([]byte("deny"), make([]byte, 4000)...)})
+	first = first[:len(first)-1024]
+	whole := debParts{data: append(first, tarFile(t, tarPart{tar.Header{Name: "./usr/bin/hello"}, nil})...)}
+	parts := whole.parts(t)
+	signature := arPart{"_gpgorigin", detached(t, contosoKey(), whole.signed(t), nil)}
+	trust := trustingKeys(t, contosoKey())
+	if info, err := Look(file(arFile(append(parts, signature)...)), trust, lookDay); err != nil || info.Signature.Status != Valid {
+		t.Fatalf("as signed: %v %+v", err, info.Signature)
+	}
+	control, data := parts[1].data, parts[2].data
+	for name, at := range map[string]int{"a file left out": len(control) + len(first), "scripts left out": len(control) - 1024} {
+		both := append(bytes.Clone(control), data...)
+		parts[1].data, parts[2].data = both[:at], both[at:]
+		if info, err := Look(file(arFile(append(parts, signature)...)), trust, lookDay); err == nil {
+			t.Errorf("%s: %+v", name, info.Signature)
 		}
 	}
 }

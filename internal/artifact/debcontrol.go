@@ -36,32 +36,65 @@ func readDebControl(s Source, m arMember, info *Info) error {
 		return zipError(m.name, err)
 	}
 	defer done()
-	limited := &boundedReader{from: unpacked, left: maxDebControl}
-	var control []byte
-	for members := tar.NewReader(limited); ; {
-		header, err := members.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
-			return zipError(m.name, err)
-		}
-		if path.Clean(header.Name) != "control" {
-			continue
-		}
-		if control != nil || header.Typeflag != tar.TypeReg || header.Size > maxControl {
-			return damaged(m.name, "control is there twice, is no file, or is larger than %d bytes", maxControl)
-		}
-		if control, err = io.ReadAll(members); err != nil {
-			return zipError(m.name, err)
-		}
+	end := &zeroTail{from: &boundedReader{from: unpacked, left: maxDebControl}}
+	control, err := controlIn(end)
+	files := end.read
+	if err == nil {
+		_, err = io.Copy(io.Discard, end) // its checksum is at its end
 	}
-	if _, err := io.Copy(io.Discard, limited); err != nil { // its checksum is at its end
+	switch {
+	case err != nil:
 		return zipError(m.name, err)
-	}
-	if control == nil {
+	case control == nil:
 		return damaged(m.name, "holds no control file")
+	case end.content > files || end.read-end.content < tarEnd:
+		return damaged(m.name, "does not end as a tar archive must, with %d zeros and nothing behind: it was cut short, or bytes of data.tar were moved here", tarEnd)
 	}
 	return parseControl(string(control), info)
+}
+
+// controlIn is the control file of an unpacked control.tar; nil if there is
+// none. tar, which dpkg unpacks with, takes slashes off the beginning of names,
+// and follows links to folders: a second file of that name may replace the first.
+func controlIn(r io.Reader) (control []byte, err error) {
+	for members := tar.NewReader(r); ; {
+		header, err := members.Next()
+		if errors.Is(err, io.EOF) {
+			return control, nil
+		} else if err != nil {
+			return nil, err
+		}
+		name := path.Clean("/" + header.Name)
+		if path.Base(name) != "control" {
+			continue
+		}
+		if name != "/control" || control != nil || header.Typeflag != tar.TypeReg || header.Size > maxControl {
+			return nil, fmt.Errorf("control is there twice, or elsewhere, is no file, or is larger than %d bytes", maxControl)
+		}
+		if control, err = io.ReadAll(members); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// tarEnd is how many zeros a tar archive ends with, at least. A signature covers
+// the members' bytes and not where one ends and the next begins: without this,
+// files could be moved from data.tar to behind control.tar, where nobody looks.
+const tarEnd = 1024
+
+// zeroTail knows where the last byte is that is not zero.
+type zeroTail struct {
+	from          io.Reader
+	read, content int64
+}
+
+func (z *zeroTail) Read(p []byte) (int, error) {
+	n, err := z.from.Read(p)
+	if rest := len(bytes.TrimRight(p[:n], "\x00")); rest > 0 {
+		z.content = z.read + int64(rest)
+	}
+	z.read += int64(n)
+	return n, err
 }
 
 // parseControl reads the one paragraph of a control file.

@@ -69,6 +69,9 @@ func lookIntuneWin(s Source, _ *Trust, _ time.Time, info *Info) error {
 	if err != nil {
 		return err
 	}
+	if contents.size/2 > contents.packed {
+		return damaged(contents.place(), "is packed to %d of %d bytes, which encrypted contents cannot be: a bomb", contents.packed, contents.size)
+	}
 	told.describe(info)
 	tail := &tailBuffer{most: intuneTail}
 	reason, err := told.check(s, contents, tail)

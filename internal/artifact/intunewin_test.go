@@ -127,6 +127,7 @@ func TestIntuneWinRefused(t *testing.T) {
 		"other profile": {swap("ProfileVersion1", "ProfileVersion2"), "ProfileVersion2"},
 		"entity":        {swap("<ApplicationInfo ", `<!DOCTYPE x [<!ENTITY a "b">]><ApplicationInfo `), "declares an entity"},
 		"other root":    {intuneParts{xml: func(string) string { return "<x/>" }}, "does not name the contents"},
+		"bomb":          {intuneParts{method: zipDeflated, sealed: func(b []byte) { clear(b) }, inner: make([]byte, 4096)}, "a bomb"},
 		"large":         {swap("<Name>", "<Name>"+strings.Repeat("x", maxIntuneXML)), "at most 1048576 are read"},
 	} {
 		if _, err := Look(file(c.parts.build(t)), nil, lookDay); err == nil || !strings.Contains(err.Error(), c.want) {

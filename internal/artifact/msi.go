@@ -107,8 +107,14 @@ func (r *compoundStream) all(name string, most int64) ([]byte, error) {
 
 // surplus says what stands behind the last sector that is part of anything: it
 // is not signed, and another program may read it. What stands in unused sectors
-// before is only noted; editors leave such bytes behind.
+// before is only noted; editors leave such bytes behind. But no MSI ends as a zip
+// does: there, one was put between, and Java would run it.
 func (c *compoundFile) surplus(info *Info) (string, error) {
+	if zip, err := endsAsZip(c.s, c.s.Size); err != nil {
+		return "", err
+	} else if zip {
+		return "it ends as a zip archive does, which it may be as well: that was not signed", nil
+	}
 	last := int64(len(c.used)) - 1
 	for last >= 0 && !c.used[last] {
 		last--
@@ -161,12 +167,13 @@ func (c *compoundFile) comparison(extended *compoundStream) (func(crypto.Hash, [
 }
 
 // sorted is the entries of a storage in the order in which they are signed: by
-// the bytes of their names. The signature's own streams are not signed.
+// the bytes of their names. The signature's own streams are not signed; a storage
+// of such a name is.
 func (c *compoundFile) sorted(storage int) []*compoundEntry {
 	var all []*compoundEntry
 	for _, id := range c.entries[storage].children {
 		e := &c.entries[id]
-		if name := e.text(); storage != 0 || name != msiSignature && name != msiSignatureEx {
+		if name := e.text(); storage != 0 || e.kind == cfbStorage || name != msiSignature && name != msiSignatureEx {
 			all = append(all, e)
 		}
 	}

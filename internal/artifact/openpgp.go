@@ -40,9 +40,17 @@ func (t *Trust) openPGP(signature []byte, content func(io.Writer) error, now tim
 		if err != nil {
 			return Signature{}, err
 		}
-		all = append(all, s)
+		if all = append(all, s); spoilt(all) {
+			break
+		}
 	}
 	return combined(all), nil
+}
+
+// spoilt tells that one of the signatures is wrong: the others would change
+// nothing, and each is a pass over the file.
+func spoilt(all []Signature) bool {
+	return slices.ContainsFunc(all, func(s Signature) bool { return s.Status == Invalid })
 }
 
 // combined is what several signatures of one file come to: one that is wrong

@@ -185,15 +185,16 @@ func (p *peFile) signatures() (blobs [][]byte, surplus string, err error) {
 		if err != nil {
 			return nil, "", err
 		}
-		if empty, err := onlyZeros(p.s, truth, at+size); err != nil {
+		next := min(at+(size+7)&^7, end) // entries are aligned
+		if empty, err := onlyZeros(p.s, truth, next); err != nil {
 			return nil, "", err
 		} else if !empty {
-			surplus = fmt.Sprintf("%d bytes follow the signature inside the certificate table, and are not zero: they were not signed", at+size-truth)
+			surplus = fmt.Sprintf("%d bytes follow the signature inside the certificate table, and are not zero: they were not signed", next-truth)
 		}
 		if blobs = append(blobs, blob); len(blobs) > maxSPCSignatures {
 			return nil, "", damaged(place, "more than %d entries", maxSPCSignatures)
 		}
-		at += (size + 7) &^ 7
+		at = next
 	}
 	return blobs, surplus, nil
 }

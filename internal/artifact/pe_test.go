@@ -186,6 +186,14 @@ func TestPE(t *testing.T) {
 			le.PutUint32(b[start:], uint32(len(b)-start))
 			return b
 		}), Invalid, "follow the signature inside the certificate table"},
+		{"bytes behind an entry, which is aligned", edit(func(b []byte) []byte {
+			size := 8 + 4 + int(binary.BigEndian.Uint16(b[start+8+2:]))
+			if copy(b[start+size:], bytes.Repeat([]byte{1}, -size&7)) == 0 {
+				t.Fatal("the test's signature leaves no room behind it")
+			}
+			le.PutUint32(b[start:], uint32(size))
+			return b
+		}), Invalid, "follow the signature inside the certificate table"},
 		{"an entry that is no signature", edit(func(b []byte) []byte { b[start+6] = 1; return b }), Invalid, "kind 1"},
 		{"a section in the table", edit(func(b []byte) []byte { le.PutUint32(b[88+240+16:], le.Uint32(b[88+240+16:])+8); return b }), Invalid, "lies in the certificate table"},
 		{"expired", sign(old), Expired, "was good until 2026-05-15"},

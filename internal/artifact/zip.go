@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 const (
@@ -121,7 +122,7 @@ func (n *zipNotes) look(r io.ReaderAt, m *zipMember) error {
 	} else if slices.Contains(strings.Split(m.name, "/"), "..") {
 		n.add(m, "has .. in its name")
 	}
-	folded := strings.ToLower(strings.ReplaceAll(m.name, `\`, "/"))
+	folded := foldName(strings.ReplaceAll(m.name, `\`, "/"))
 	if other, twice := n.seen[folded]; twice && other == m.name {
 		n.add(m, "is there twice")
 	} else if twice {
@@ -132,6 +133,21 @@ func (n *zipNotes) look(r io.ReaderAt, m *zipMember) error {
 		return n.link(r, m)
 	}
 	return nil
+}
+
+// foldName is a name without regard to case. Old archives have names in other
+// encodings than UTF-8; of these, it is known of ASCII's letters only.
+func foldName(name string) string {
+	if utf8.ValidString(name) {
+		return strings.ToLower(name)
+	}
+	folded := []byte(name)
+	for i, c := range folded {
+		if 'A' <= c && c <= 'Z' {
+			folded[i] = c | 0x20
+		}
+	}
+	return string(folded)
 }
 
 // link looks at where a symbolic link leads.

@@ -61,6 +61,8 @@ func TestZip(t *testing.T) {
 		"network":          {[]zipPart{{name: `\\host\x`}}, Unsigned, "", []string{"has a backslash", "is absolute"}},
 		"twice":            {[]zipPart{{name: "a"}, {name: "a"}}, Unsigned, "", []string{`"a" is there twice`}},
 		"case":             {[]zipPart{{name: "Setup.exe"}, {name: "setup.EXE"}}, Unsigned, "", []string{`"setup.EXE" is there twice where case does not count: also as "Setup.exe"`}},
+		"other encoding":   {[]zipPart{{name: "\x82.txt"}, {name: "\x8a.txt"}}, Unsigned, "", nil},
+		"and case in it":   {[]zipPart{{name: "\x82.txt"}, {name: "\x82.TXT"}}, Unsigned, "", []string{"is there twice where case does not count"}},
 		"control":          {[]zipPart{{name: "a\nb"}}, Unsigned, "", []string{"has control characters"}},
 		"link out":         {[]zipPart{{name: "a/l", text: "../../x", change: link}}, Unsigned, "", []string{`"a/l" is a symbolic link to "../../x", which leads out of`}},
 		"link absolute":    {[]zipPart{{name: "l", text: "/etc", change: link}}, Unsigned, "", []string{"which is absolute"}},

@@ -74,15 +74,9 @@ func zipDirectory(r io.ReaderAt, size int64) (members []zipMember, start int64, 
 
 // zipEndRecord finds where the central directory is, and how many entries it has.
 func zipEndRecord(r io.ReaderAt, size int64) (start, length, count int64, err error) {
-	tail := make([]byte, min(size, zipEndSize+0xffff+zip64LocatorSize))
-	if err := fillFrom(r, tail, size-int64(len(tail))); err != nil {
+	tail, at, err := zipTail(r, size)
+	if err != nil {
 		return 0, 0, 0, err
-	}
-	at := len(tail) - zipEndSize
-	for ; at >= 0; at-- {
-		if binary.LittleEndian.Uint32(tail[at:]) == zipEnd && at+zipEndSize+int(binary.LittleEndian.Uint16(tail[at+20:])) == len(tail) {
-			break
-		}
 	}
 	if at < 0 {
 		return 0, 0, 0, damaged("end of central directory", "is missing: the file was cut short, or something follows the archive")
@@ -103,6 +97,27 @@ func zipEndRecord(r io.ReaderAt, size int64) (start, length, count int64, err er
 		return 0, 0, 0, damaged("end of central directory", "the central directory (%d bytes from %d) does not end at %d, where it must", length, start, endsAt)
 	}
 	return start, length, count, nil
+}
+
+// zipTail is the end of a file, and where in it the record is that ends a zip;
+// less than 0 if there is none.
+func zipTail(r io.ReaderAt, size int64) (tail []byte, at int, err error) {
+	tail = make([]byte, min(size, zipEndSize+0xffff+zip64LocatorSize))
+	if err := fillFrom(r, tail, size-int64(len(tail))); err != nil {
+		return nil, 0, err
+	}
+	for at = len(tail) - zipEndSize; at >= 0; at-- {
+		if binary.LittleEndian.Uint32(tail[at:]) == zipEnd && at+zipEndSize+int(binary.LittleEndian.Uint16(tail[at+20:])) == len(tail) {
+			break
+		}
+	}
+	return tail, at, nil
+}
+
+// endsAsZip tells whether programs that look for a zip from the end find one.
+func endsAsZip(r io.ReaderAt, size int64) (bool, error) {
+	_, at, err := zipTail(r, size)
+	return at >= 0, err
 }
 
 // zip64EndRecord reads the record for archives that are too large for the other.
