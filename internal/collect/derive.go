@@ -104,13 +104,14 @@ func (d *derivation) artifacts(declared evidence.Sections) ([]placed, error) {
 	for _, f := range files {
 		digests, names = append(digests, f.SHA256), append(names, f.Name)
 	}
+	named := declared.ArtifactsNamed()
 	var all []placed
 	for i, at := range declared.ArtifactPlaces(digests, names) {
 		if at >= evidence.MaxArtifacts {
 			return nil, &ReadError{File: files[i].Name, Reason: fmt.Sprintf("is one artifact too many: a package has at most %d", evidence.MaxArtifacts)}
 		}
 		p := placed{files[i], fmt.Sprintf("artifacts[%d]", at)}
-		d.artifact(p, declared.ArtifactNamed(at))
+		d.artifact(p, at < len(named) && named[at])
 		all = append(all, p)
 	}
 	return all, nil
