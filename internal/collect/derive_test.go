@@ -133,6 +133,17 @@ func TestDeclaredOtherwise(t *testing.T) {
 	}
 }
 
+// TestASignatureDeclaredAsATextDiffersEveryTime, in whatever order members of a
+// map are visited.
+func TestASignatureDeclaredAsATextDiffersEveryTime(t *testing.T) {
+	for range 200 {
+		_, origins, _ := derived(t, `{"artifacts":{"signature":"valid"}}`, sent{evidence.ArtifactFile, "setup.sh", script})
+		if got := differences(origins); len(got) != 1 {
+			t.Fatalf("differences: %q", got)
+		}
+	}
+}
+
 // TestArtifactsFindTheirPlaces: by digest, by name, by order.
 func TestArtifactsFindTheirPlaces(t *testing.T) {
 	one, two := "first "+rand.Text(), "second "+rand.Text()
@@ -202,5 +213,29 @@ func TestSBOMsForArtifacts(t *testing.T) {
 	values, _, err := Derive([]Attached{bom}, sections, nil)
 	if err != nil || !slices.ContainsFunc(values, func(v evidence.Derived) bool { return v.Path == "artifacts[2].sbom.components" }) {
 		t.Errorf("one for all: %v, %v", values, err)
+	}
+}
+
+// TestSBOMsFollowTheirArtifacts: each SBOM goes to the file that it was sent for,
+// wherever that stands, and none is lost.
+func TestSBOMsFollowTheirArtifacts(t *testing.T) {
+	texts := []string{cycloneDXText, cycloneDXText + "\n", cycloneDXText + "\n\n"}
+	for _, c := range []struct {
+		name, declared string
+		want           []string // where the file's SBOM stands, then those of what was not sent
+	}{
+		{"the file stands second", `{"artifacts":[{"name":"other","sbom":"by hand"},{"name":"setup.sh"}]}`, []string{"artifacts[1]", "artifacts[0]"}},
+		{"the file is none of those declared", `{"artifacts":[{"name":"other"},{"name":"third"}]}`, []string{"artifacts[2]", "artifacts[0]", "artifacts[1]"}},
+	} {
+		files := []sent{{evidence.ArtifactFile, "setup.sh", script}}
+		for i := range c.want {
+			files = append(files, sent{evidence.SBOMFile, "bom.json", texts[i]})
+		}
+		sections, _, _ := derived(t, c.declared, files...)
+		for i, path := range c.want {
+			if got := string(sections.At(path + ".sbom.sha256")); got != `"`+evidence.Digest([]byte(texts[i]))+`"` {
+				t.Errorf("%s: %s has the SBOM %s: %s", c.name, path, got, sections.Artifacts)
+			}
+		}
 	}
 }
