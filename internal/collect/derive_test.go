@@ -116,6 +116,7 @@ func TestDeclaredOtherwise(t *testing.T) {
 		{"a list of fewer", `{"scan_results":{"critical":[]}}`, []sent{{evidence.ScanFile, "t.json", trivy}}, []string{"scan_results.critical was []"}},
 		{"the digest in capitals", `{"artifacts":{"sha256":"` + strings.ToUpper(digest) + `"}}`, []sent{{evidence.ArtifactFile, "a", script}}, nil},
 		{"the digest under its earlier name", `{"artifacts":{"hash":"` + digest + `"}}`, []sent{{evidence.ArtifactFile, "a", script}}, nil},
+		{"another digest under its earlier name", `{"artifacts":{"hash":"b","sha256":"` + digest + `"}}`, []sent{{evidence.ArtifactFile, "a", script}}, []string{`artifacts[0].sha256 was "b"`}},
 		{"another digest", `{"artifacts":[{"sha256":"` + strings.Repeat("0", 64) + `"}]}`, []sent{{evidence.ArtifactFile, "a", script}}, []string{"artifacts[0].sha256 was \"" + strings.Repeat("0", 64) + "\""}},
 		{"a signature's status", `{"artifacts":{"signature":{"status":"valid"}}}`, []sent{{evidence.ArtifactFile, "a", script}}, []string{`artifacts[0].signature.status was "valid"`}},
 		{"a signature's status as a text", `{"artifacts":{"signature":"Valid"}}`, []sent{{evidence.ArtifactFile, "a", script}}, []string{`artifacts[0].signature.status was "valid"`}},

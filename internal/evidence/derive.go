@@ -139,6 +139,12 @@ func replace(at *jsontext.Value, steps []string, value jsontext.Value) (declared
 		case before.Kind() != '[': // a list of findings says more than their number
 			object[name] = value
 		}
+		if alias := object["hash"]; name == "sha256" && alias != nil { // a second digest would be somebody's to deploy
+			if declared == nil && !sameValue(name, alias, value) {
+				declared = alias
+			}
+			delete(object, "hash")
+		}
 		if len(object[name]) == 0 {
 			delete(object, name)
 		}
