@@ -104,13 +104,14 @@ func (d *derivation) artifacts(declared evidence.Sections) ([]placed, error) {
 	for _, f := range files {
 		digests, names = append(digests, f.SHA256), append(names, f.Name)
 	}
+	named := declared.ArtifactsNamed()
 	var all []placed
 	for i, at := range declared.ArtifactPlaces(digests, names) {
 		if at >= evidence.MaxArtifacts {
 			return nil, &ReadError{File: files[i].Name, Reason: fmt.Sprintf("is one artifact too many: a package has at most %d", evidence.MaxArtifacts)}
 		}
 		p := placed{files[i], fmt.Sprintf("artifacts[%d]", at)}
-		d.artifact(p, declared.ArtifactNamed(at))
+		d.artifact(p, at < len(named) && named[at])
 		all = append(all, p)
 	}
 	return all, nil
@@ -130,8 +131,9 @@ func (d *derivation) artifact(p placed, named bool) {
 		d.setText(from, p.path+".installer."+member, clip(value, 500))
 	}
 	s := info.Signature
+	d.setText(from, p.path+".signature.status", string(s.Status)) // first: it is compared with a text that was declared as the signature
 	for member, value := range map[string]string{
-		"status": string(s.Status), "reason": s.Reason, "signer": s.Signer, "issuer": s.Issuer, "fingerprint": s.Fingerprint,
+		"reason": s.Reason, "signer": s.Signer, "issuer": s.Issuer, "fingerprint": s.Fingerprint,
 		"digest": s.Digest, "not_after": moment(s.NotAfter), "timestamp": moment(s.Timestamp),
 	} {
 		d.setText(from, p.path+".signature."+member, clip(value, 1000))
@@ -148,21 +150,28 @@ func moment(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// sboms: one for all artifacts, or one for each in the same order.
+// sboms: one for all artifacts, or one for each: of those that were sent in the
+// order of their files, then of the others in the order of the section.
 func (d *derivation) sboms(artifacts []placed, declared int) error {
 	files, _ := d.of(evidence.SBOMFile)
-	count := max(len(artifacts), declared, 1)
+	paths := make([]string, 0, len(artifacts)+declared)
+	for _, p := range artifacts {
+		paths = append(paths, p.path)
+	}
+	for i := range max(declared, 1) {
+		path := fmt.Sprintf("artifacts[%d]", i)
+		if !slices.Contains(paths, path) && (i < declared || len(artifacts) == 0) {
+			paths = append(paths, path)
+		}
+	}
 	switch {
 	case len(files) == 0:
 		return nil
-	case len(files) > 1 && len(files) != count:
-		return &ReadError{File: files[0].Name, Reason: fmt.Sprintf("%d SBOMs for %d artifacts: send one for all, or one for each in the same order", len(files), count)}
+	case len(files) > 1 && len(files) != len(paths):
+		return &ReadError{File: files[0].Name, Reason: fmt.Sprintf("%d SBOMs for %d artifacts: send one for all, or one for each in the same order", len(files), len(paths))}
 	}
-	for i := range count {
-		path := fmt.Sprintf("artifacts[%d].sbom.", i)
-		if i < len(artifacts) {
-			path = artifacts[i].path + ".sbom."
-		}
+	for i, path := range paths {
+		path += ".sbom."
 		of := files[min(i, len(files)-1)]
 		from := []evidence.OriginSource{of.source()}
 		d.set(from, path+"components", len(of.Report.Components))

@@ -116,6 +116,7 @@ func TestDeclaredOtherwise(t *testing.T) {
 		{"a list of fewer", `{"scan_results":{"critical":[]}}`, []sent{{evidence.ScanFile, "t.json", trivy}}, []string{"scan_results.critical was []"}},
 		{"the digest in capitals", `{"artifacts":{"sha256":"` + strings.ToUpper(digest) + `"}}`, []sent{{evidence.ArtifactFile, "a", script}}, nil},
 		{"the digest under its earlier name", `{"artifacts":{"hash":"` + digest + `"}}`, []sent{{evidence.ArtifactFile, "a", script}}, nil},
+		{"another digest under its earlier name", `{"artifacts":{"hash":"b","sha256":"` + digest + `"}}`, []sent{{evidence.ArtifactFile, "a", script}}, []string{`artifacts[0].sha256 was "b"`}},
 		{"another digest", `{"artifacts":[{"sha256":"` + strings.Repeat("0", 64) + `"}]}`, []sent{{evidence.ArtifactFile, "a", script}}, []string{"artifacts[0].sha256 was \"" + strings.Repeat("0", 64) + "\""}},
 		{"a signature's status", `{"artifacts":{"signature":{"status":"valid"}}}`, []sent{{evidence.ArtifactFile, "a", script}}, []string{`artifacts[0].signature.status was "valid"`}},
 		{"a signature's status as a text", `{"artifacts":{"signature":"Valid"}}`, []sent{{evidence.ArtifactFile, "a", script}}, []string{`artifacts[0].signature.status was "valid"`}},
@@ -129,6 +130,17 @@ func TestDeclaredOtherwise(t *testing.T) {
 		facts := evidence.ReadFacts(evidence.Sections{}, origins...)
 		if n := facts.Get(evidence.DeclaredMismatch); n.Number.Num().Int64() != int64(len(c.want)) {
 			t.Errorf("%s: %s differences are counted", c.name, n.Shown)
+		}
+	}
+}
+
+// TestASignatureDeclaredAsATextDiffersEveryTime, in whatever order members of a
+// map are visited.
+func TestASignatureDeclaredAsATextDiffersEveryTime(t *testing.T) {
+	for range 200 {
+		_, origins, _ := derived(t, `{"artifacts":{"signature":"valid"}}`, sent{evidence.ArtifactFile, "setup.sh", script})
+		if got := differences(origins); len(got) != 1 {
+			t.Fatalf("differences: %q", got)
 		}
 	}
 }
@@ -202,5 +214,29 @@ func TestSBOMsForArtifacts(t *testing.T) {
 	values, _, err := Derive([]Attached{bom}, sections, nil)
 	if err != nil || !slices.ContainsFunc(values, func(v evidence.Derived) bool { return v.Path == "artifacts[2].sbom.components" }) {
 		t.Errorf("one for all: %v, %v", values, err)
+	}
+}
+
+// TestSBOMsFollowTheirArtifacts: each SBOM goes to the file that it was sent for,
+// wherever that stands, and none is lost.
+func TestSBOMsFollowTheirArtifacts(t *testing.T) {
+	texts := []string{cycloneDXText, cycloneDXText + "\n", cycloneDXText + "\n\n"}
+	for _, c := range []struct {
+		name, declared string
+		want           []string // where the file's SBOM stands, then those of what was not sent
+	}{
+		{"the file stands second", `{"artifacts":[{"name":"other","sbom":"by hand"},{"name":"setup.sh"}]}`, []string{"artifacts[1]", "artifacts[0]"}},
+		{"the file is none of those declared", `{"artifacts":[{"name":"other"},{"name":"third"}]}`, []string{"artifacts[2]", "artifacts[0]", "artifacts[1]"}},
+	} {
+		files := []sent{{evidence.ArtifactFile, "setup.sh", script}}
+		for i := range c.want {
+			files = append(files, sent{evidence.SBOMFile, "bom.json", texts[i]})
+		}
+		sections, _, _ := derived(t, c.declared, files...)
+		for i, path := range c.want {
+			if got := string(sections.At(path + ".sbom.sha256")); got != `"`+evidence.Digest([]byte(texts[i]))+`"` {
+				t.Errorf("%s: %s has the SBOM %s: %s", c.name, path, got, sections.Artifacts)
+			}
+		}
 	}
 }

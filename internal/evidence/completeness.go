@@ -84,12 +84,17 @@ func (s Sections) artifactLacks() []string {
 	return missing
 }
 
-// lackingArtifact accepts the earlier system's name for the digest.
+// lackingArtifact accepts the earlier system's name for the digest. Under both
+// names it must be the same: nobody knows which of two is deployed.
 func lackingArtifact(artifact jsontext.Value, path string) []string {
 	missing := lacking(artifact, path, artifactNeeds)
-	if len(missing) > 0 && missing[0] == path+".sha256" &&
-		member(artifact, "sha256") == nil && isSHA256(member(artifact, "hash")) {
-		missing = missing[1:]
+	digest, alias := member(artifact, "sha256"), member(artifact, "hash")
+	lacks := len(missing) > 0 && missing[0] == path+".sha256"
+	switch {
+	case lacks && digest == nil && isSHA256(alias):
+		return missing[1:]
+	case !lacks && alias != nil && !sameValue("sha256", alias, digest):
+		return append([]string{path + ".sha256"}, missing...)
 	}
 	return missing
 }

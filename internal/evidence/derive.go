@@ -55,17 +55,31 @@ type Derived struct {
 // signature is compared with the derived status if it is one of the statuses.
 func (s Sections) Derive(values []Derived) (Sections, []Origin, error) {
 	var origins []Origin
+	all := s.artifactList() // taken apart once: there may be many, and they may be large
+	changed := false
 	for _, d := range values {
 		name, steps := splitPath(d.Path)
 		section := s.section(name)
 		if section == nil || len(steps) == 0 {
 			return Sections{}, nil, fmt.Errorf("derive %s: not a member of a section", d.Path)
 		}
-		declared, err := replace(section, steps, d.Value)
+		var declared jsontext.Value
+		var err error
+		if name == artifacts {
+			changed = true
+			declared, err = replaceElement(&all, steps, d.Value)
+		} else {
+			declared, err = replace(section, steps, d.Value)
+		}
 		if err != nil {
 			return Sections{}, nil, fmt.Errorf("derive %s: %w", d.Path, err)
 		}
 		origins = append(origins, Origin{declared, IsDerived, d.Path, d.Sources})
+	}
+	if changed {
+		if err := write(&s.Artifacts, all); err != nil {
+			return Sections{}, nil, fmt.Errorf("derive %s: %w", artifacts, err)
+		}
 	}
 	for _, d := range definitions {
 		name, member, _ := strings.Cut(string(d.Name), ".")
@@ -98,9 +112,6 @@ func splitPath(path string) (section string, steps []string) {
 // replace puts a value at the end of some steps, making what is not there on the
 // way. It returns what was declared there, if that is something else.
 func replace(at *jsontext.Value, steps []string, value jsontext.Value) (declared jsontext.Value, err error) {
-	if i, err := strconv.Atoi(steps[0]); err == nil {
-		return replaceElement(at, i, steps[1:], value)
-	}
 	object := map[string]jsontext.Value{}
 	text, isText := readText(*at)
 	switch {
@@ -128,6 +139,12 @@ func replace(at *jsontext.Value, steps []string, value jsontext.Value) (declared
 		case before.Kind() != '[': // a list of findings says more than their number
 			object[name] = value
 		}
+		if alias := object["hash"]; name == "sha256" && alias != nil { // a second digest would be somebody's to deploy
+			if declared == nil && !sameValue(name, alias, value) {
+				declared = alias
+			}
+			delete(object, "hash")
+		}
 		if len(object[name]) == 0 {
 			delete(object, name)
 		}
@@ -135,26 +152,17 @@ func replace(at *jsontext.Value, steps []string, value jsontext.Value) (declared
 	return declared, write(at, object)
 }
 
-func replaceElement(at *jsontext.Value, i int, steps []string, value jsontext.Value) (declared jsontext.Value, err error) {
-	var array []jsontext.Value
-	switch at.Kind() {
-	case '[':
-		if err := json.Unmarshal(*at, &array); err != nil {
-			return nil, err
-		}
-	case '{':
-		array = []jsontext.Value{*at}
+// replaceElement is replace for an element of an array: the first step is its
+// place.
+func replaceElement(array *[]jsontext.Value, steps []string, value jsontext.Value) (declared jsontext.Value, err error) {
+	i, err := strconv.Atoi(steps[0])
+	if err != nil || i < 0 || i >= MaxArtifacts || len(steps) == 1 {
+		return nil, fmt.Errorf("not a member of an element")
 	}
-	for len(array) <= i {
-		array = append(array, jsontext.Value("{}"))
+	for len(*array) <= i {
+		*array = append(*array, jsontext.Value("{}"))
 	}
-	if len(steps) == 0 {
-		return nil, fmt.Errorf("an element is no value")
-	}
-	if declared, err = replace(&array[i], steps, value); err != nil {
-		return nil, err
-	}
-	return declared, write(at, array)
+	return replace(&(*array)[i], steps[1:], value)
 }
 
 func write(at *jsontext.Value, value any) error {
@@ -247,7 +255,7 @@ func (s Sections) At(path string) jsontext.Value {
 	for _, step := range steps {
 		switch at.Kind() {
 		case '[':
-			at = element(at, step)
+			at = element(elements(at), step)
 		case '{':
 			at = member(at, step)
 		default:
@@ -257,25 +265,34 @@ func (s Sections) At(path string) jsontext.Value {
 	return at
 }
 
+// artifactList is the section's artifacts one by one.
+func (s Sections) artifactList() []jsontext.Value {
+	switch s.Artifacts.Kind() {
+	case '{':
+		return []jsontext.Value{s.Artifacts}
+	case '[':
+		return elements(s.Artifacts)
+	}
+	return nil
+}
+
 // ArtifactCount is how many artifacts the section has.
-func (s Sections) ArtifactCount() int {
-	if s.Artifacts.Kind() == '{' {
-		return 1
+func (s Sections) ArtifactCount() int { return len(s.artifactList()) }
+
+// ArtifactsNamed reports of each artifact whether it has a name.
+func (s Sections) ArtifactsNamed() []bool {
+	var named []bool
+	for _, a := range s.artifactList() {
+		named = append(named, isText(member(a, "name")))
 	}
-	n, _ := length(s.Artifacts)
-	return n
+	return named
 }
 
-// artifact is one of the section's artifacts; nil if there are not so many.
-func (s Sections) artifact(i int) jsontext.Value {
-	if s.Artifacts.Kind() == '{' && i == 0 {
-		return s.Artifacts
-	}
-	return element(s.Artifacts, strconv.Itoa(i))
+// declaredArtifact is what an artifact says of itself.
+type declaredArtifact struct {
+	digest, name string
+	named        bool
 }
-
-// ArtifactNamed reports whether an artifact has a name.
-func (s Sections) ArtifactNamed(i int) bool { return isText(member(s.artifact(i), "name")) }
 
 // ArtifactPlaces finds which of the declared artifacts some files are, by their
 // digests, then by their names; what is left over are the artifacts that say
@@ -286,24 +303,26 @@ func (s Sections) ArtifactPlaces(digests, names []string) []int {
 	for i := range places {
 		places[i] = -1
 	}
-	count := s.ArtifactCount()
-	match := func(is func(file int, artifact jsontext.Value) bool) {
+	var all []declaredArtifact // read once: there may be many, and they may be large
+	for _, a := range s.artifactList() {
+		name, _ := readText(member(a, "name"))
+		all = append(all, declaredArtifact{declaredDigest(a), name, isText(member(a, "name"))})
+	}
+	match := func(is func(file int, a declaredArtifact) bool) {
 		for file := range places {
-			for i := 0; i < count && places[file] < 0; i++ {
-				if !taken[i] && is(file, s.artifact(i)) {
+			for i := 0; i < len(all) && places[file] < 0; i++ {
+				if !taken[i] && is(file, all[i]) {
 					places[file], taken[i] = i, true
 				}
 			}
 		}
 	}
-	match(func(file int, a jsontext.Value) bool { return strings.EqualFold(declaredDigest(a), digests[file]) })
-	match(func(file int, a jsontext.Value) bool {
-		name, _ := readText(member(a, "name"))
-		return name != "" && name == names[file]
+	match(func(file int, a declaredArtifact) bool { return strings.EqualFold(a.digest, digests[file]) })
+	match(func(file int, a declaredArtifact) bool { return a.name != "" && a.name == names[file] })
+	match(func(_ int, a declaredArtifact) bool {
+		return a.digest == "" && !a.named || len(all) == 1 && len(places) == 1
 	})
-	match(func(_ int, a jsontext.Value) bool {
-		return declaredDigest(a) == "" && !isText(member(a, "name")) || count == 1 && len(places) == 1
-	})
+	count := len(all)
 	for file := range places {
 		if places[file] < 0 {
 			places[file] = count

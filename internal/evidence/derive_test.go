@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
 	"pgregory.net/rapid"
@@ -60,6 +61,40 @@ func TestTheSectionsOfOthersAreNotChanged(t *testing.T) {
 	}
 	if after, err := jsonv2.Marshal(before); err != nil || string(after) != string(text) {
 		t.Errorf("%s became %s", text, after)
+	}
+}
+
+// TestManyLargeArtifacts: a record of a full MiB with as many artifacts as there
+// may be, and a file for each that is none of them, costs no minutes.
+func TestManyLargeArtifacts(t *testing.T) {
+	var text strings.Builder
+	text.WriteString(`{"artifacts":[`)
+	rest := strings.Repeat("0,", 1900)
+	var digests, names []string
+	var values []Derived
+	for i := range MaxArtifacts - 1 {
+		fmt.Fprintf(&text, `{"name":"declared %d","x":[%s0]},`, i, rest)
+		digests, names = append(digests, fmt.Sprintf("%064x", i)), append(names, fmt.Sprint("sent ", i))
+		for _, member := range []string{"sha256", "name", "signature.status", "signature.reason", "sbom.components"} {
+			values = append(values, Derived{Path: fmt.Sprintf("artifacts[%d].%s", i, member), Value: []byte(`"unsigned"`)})
+		}
+	}
+	text.WriteString(`{}]}`)
+	s := sections(t, text.String())
+	began := time.Now()
+	if places := s.ArtifactPlaces(digests, names); places[0] != MaxArtifacts-1 || places[1] != MaxArtifacts {
+		t.Errorf("the first files stand at %d and %d", places[0], places[1])
+	}
+	s, origins, err := s.Derive(values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	facts := ReadFacts(s, origins...)
+	if f := facts.Get(SignatureStatus); f.Text != "unsigned" {
+		t.Errorf("%+v", f)
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("took %v", took)
 	}
 }
 

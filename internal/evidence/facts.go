@@ -174,13 +174,13 @@ func (f *Facts) at(name FactName) *Fact {
 
 // worstSignature is missing where no artifact was looked into.
 func worstSignature(s Sections, origins []Origin) Fact {
-	worst, found := 0, false
+	worst, found, all := 0, false, s.artifactList()
 	for _, o := range origins {
 		section, steps := splitPath(o.Path)
 		if o.Origin != IsDerived || section != artifacts || len(steps) != 3 || steps[1] != "signature" || steps[2] != "status" {
 			continue
 		}
-		status, _ := readText(member(member(element(s.Artifacts, steps[0]), steps[1]), steps[2]))
+		status, _ := readText(member(member(element(all, steps[0]), steps[1]), steps[2]))
 		rank := slices.Index(signatureStatuses, status)
 		if rank < 0 {
 			return invalidFact(quoted(status), "not one of "+strings.Join(signatureStatuses, ", "))
@@ -193,16 +193,20 @@ func worstSignature(s Sections, origins []Origin) Fact {
 	return Fact{State: Known, Text: signatureStatuses[worst], Shown: signatureStatuses[worst], Derived: true}
 }
 
-func element(array jsontext.Value, index string) (found jsontext.Value) {
-	if array.Kind() == '[' {
-		_ = eachElement(array, func(i int, value jsontext.Value) error { // checked when it was parsed
-			if strconv.Itoa(i) == index {
-				found = value
-			}
-			return nil
-		})
+// elements are the elements of an array; they share its memory.
+func elements(array jsontext.Value) (all []jsontext.Value) {
+	_ = eachElement(array, func(_ int, value jsontext.Value) error { // checked when it was parsed
+		all = append(all, value)
+		return nil
+	})
+	return all
+}
+
+func element(all []jsontext.Value, index string) jsontext.Value {
+	if i, err := strconv.Atoi(index); err == nil && 0 <= i && i < len(all) {
+		return all[i]
 	}
-	return found
+	return nil
 }
 
 // read reads one fact from its member.

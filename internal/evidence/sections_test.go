@@ -78,10 +78,12 @@ func TestCompleteness(t *testing.T) {
 func TestSeveralArtifacts(t *testing.T) {
 	one := `{"hash":"` + hash64 + `","signature":"unsigned","sbom":["x"]}`
 	for text, missing := range map[string][]string{
-		`{"artifacts":[` + one + `]}`:                          {},
-		`{"artifacts":[` + one + `,{"sha256":"x"}]}`:           {"artifacts[1].sha256", "artifacts[1].signature", "artifacts[1].sbom"},
-		`{"artifacts":[]}`:                                     {"artifacts.sha256", "artifacts.signature", "artifacts.sbom"},
-		`{"artifacts":{"sha256":"x","hash":"` + hash64 + `"}}`: {"artifacts.sha256", "artifacts.signature", "artifacts.sbom"},
+		`{"artifacts":[` + one + `]}`:                {},
+		`{"artifacts":[` + one + `,{"sha256":"x"}]}`: {"artifacts[1].sha256", "artifacts[1].signature", "artifacts[1].sbom"},
+		`{"artifacts":[]}`:                           {"artifacts.sha256", "artifacts.signature", "artifacts.sbom"},
+		`{"artifacts":{"sbom":"x","signature":"x","sha256":"` + hash64 + `","hash":"` + strings.ToUpper(hash64) + `"}}`: nil,
+		`{"artifacts":{"sbom":"x","signature":"x","sha256":"` + hash64 + `","hash":"` + strings.Repeat("b", 64) + `"}}`: {"artifacts.sha256"}, // which of the two is deployed
+		`{"artifacts":{"sha256":"x","hash":"` + hash64 + `"}}`:                                                          {"artifacts.sha256", "artifacts.signature", "artifacts.sbom"},
 	} {
 		var got []string
 		for _, path := range sections(t, text).Completeness().Missing {

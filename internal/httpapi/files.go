@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -47,6 +48,27 @@ func (p *patient) Read(b []byte) (int, error) {
 	return p.ReadCloser.Read(b)
 }
 
+// ending is a body whose last bytes are remembered: the reader of its parts takes
+// a body that stops in front of a part, or in its header, for a whole one.
+type ending struct {
+	io.Reader
+	last []byte
+	mark []byte // what a whole body ends with
+}
+
+// lastBytes is more than the reader of parts reads ahead.
+const lastBytes = 16 << 10
+
+func (e *ending) Read(b []byte) (int, error) {
+	n, err := e.Reader.Read(b)
+	added := b[max(0, n-lastBytes):n]
+	surplus := max(0, len(e.last)+len(added)-lastBytes)
+	e.last = append(e.last[:copy(e.last, e.last[surplus:])], added...)
+	return n, err
+}
+
+func (e *ending) whole() bool { return bytes.Contains(e.last, e.mark) }
+
 // readParts begins to read a body with files: its first part is the record. The
 // files are read by the handler, once it is settled that they are wanted.
 func (q *request) readParts(w http.ResponseWriter, boundary string) error {
@@ -54,7 +76,8 @@ func (q *request) readParts(w http.ResponseWriter, boundary string) error {
 		return &httpError{http.StatusUnsupportedMediaType, "UNSUPPORTED_MEDIA_TYPE", "multipart/form-data wants a boundary"}
 	}
 	body := &patient{ReadCloser: q.Body, control: http.NewResponseController(w)}
-	q.parts = multipart.NewReader(http.MaxBytesReader(w, body, maxUpload), boundary)
+	q.ending = &ending{Reader: http.MaxBytesReader(w, body, maxUpload), mark: []byte("--" + boundary + "--")}
+	q.parts = multipart.NewReader(q.ending, boundary)
 	part, err := q.parts.NextRawPart()
 	if err != nil {
 		return brokenBody(err)
@@ -87,7 +110,7 @@ func (q *request) receive() (uploads []*workflow.Upload, err error) {
 	sent := sha256.New() // what an Idempotency-Key stands for
 	for q.parts != nil {
 		part, err := q.parts.NextRawPart()
-		if errors.Is(err, io.EOF) {
+		if errors.Is(err, io.EOF) && q.ending.whole() {
 			break
 		}
 		if err != nil {

@@ -248,6 +248,8 @@ func TestNothingIsStoredOfWhatIsRefused(t *testing.T) {
 			}
 		}
 		contentType, body := form(t, part{"record", "", good}, part{"artifact", "a", script})
+		_, boundary, _ := strings.Cut(contentType, "boundary=")
+		next := body[:strings.LastIndex(body, "--"+boundary)] + "--" + boundary // in front of one more part
 		contentTypeLate, late := form(t, part{"artifact", "a", script}, part{"record", "", good})
 		for name, c := range map[string]struct {
 			contentType, body string
@@ -256,6 +258,10 @@ func TestNothingIsStoredOfWhatIsRefused(t *testing.T) {
 			"the record is not first": {contentTypeLate, late, 400},
 			"cut off":                 {contentType, body[:len(body)-20], 400},
 			"cut in a file":           {contentType, body[:len(body)-80], 400},
+			"cut before a part":       {contentType, next, 400},
+			"cut after a delimiter":   {contentType, next + "\r\n", 400},
+			"cut in a part's header":  {contentType, next + "\r\nContent-Disposition: form-data; na", 400},
+			"cut after a header line": {contentType, next + "\r\nContent-Disposition: form-data; name=\"scan\"\r\n", 400},
 			"no boundary":             {"multipart/form-data", body, 415},
 			"another boundary":        {"multipart/form-data; boundary=x", body, 400},
 			"another form":            {"application/x-www-form-urlencoded", "record=1", 415},

@@ -33,6 +33,7 @@ type request struct {
 	query  url.Values
 	faults []cab.FieldError
 	parts  *multipart.Reader // the files that follow the body; nil if there are none
+	ending *ending           // what parts reads
 }
 
 // read takes in body, query and Idempotency-Key, and refuses what does not fit
