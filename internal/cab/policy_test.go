@@ -121,6 +121,18 @@ func TestGuardsOnDerivedFacts(t *testing.T) {
 			t.Errorf("signature %q, declared %q: %s, want %s (%s)", c.status, c.declared, gate.Decision, c.want, gate.Rationale)
 		}
 	}
+	// One good file does not speak for an artifact that nobody has seen.
+	sections, err := evidence.ParseSections([]byte(`{"artifacts":[{"name":"a"},{"name":"b","signature":{"status":"valid"}}],"scan_results":{"critical":0}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sections, origins, err := sections.Derive([]evidence.Derived{{Path: "artifacts[0].signature.status", Value: []byte(`"valid"`)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if gate := rules.Evaluate(1000, evidence.ReadFacts(sections, origins...)); gate.Decision != GateReview {
+		t.Errorf("an artifact that was only declared, beside one that was sent: %s (%s)", gate.Decision, gate.Rationale)
+	}
 	rules.RequireDerived = []evidence.FactName{evidence.Critical}
 	if gate := rules.Evaluate(1000, filed(t, "valid", "", false)); gate.Decision != GateException || !strings.Contains(gate.Rationale, "scan_results.critical was not read from a file") {
 		t.Errorf("declared where derived is required: %s (%s)", gate.Decision, gate.Rationale)

@@ -241,13 +241,6 @@ func pairArtifacts(before, after Sections) []artifactPair {
 	return pairs
 }
 
-func (s Sections) artifactList() (all []jsontext.Value) {
-	for i := range s.ArtifactCount() {
-		all = append(all, s.artifact(i))
-	}
-	return all
-}
-
 func stateOf(artifact jsontext.Value) ArtifactState {
 	s := ArtifactState{
 		Name: textOf(artifact, "name"), Version: textOf(artifact, "version"), SHA256: strings.ToLower(declaredDigest(artifact)),
@@ -350,14 +343,6 @@ func members(object jsontext.Value) map[string]jsontext.Value {
 	all := map[string]jsontext.Value{}
 	_ = eachMember(object, func(name string, value jsontext.Value) error { // checked when it was parsed
 		all[name] = value
-		return nil
-	})
-	return all
-}
-
-func elements(array jsontext.Value) (all []jsontext.Value) {
-	_ = eachElement(array, func(_ int, value jsontext.Value) error { // checked when it was parsed
-		all = append(all, value)
 		return nil
 	})
 	return all

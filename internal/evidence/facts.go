@@ -172,9 +172,12 @@ func (f *Facts) at(name FactName) *Fact {
 	return &f[slices.IndexFunc(definitions[:], func(d FactDefinition) bool { return d.Name == name })]
 }
 
-// worstSignature is missing where no artifact was looked into.
+// worstSignature is missing where no artifact was looked into. Where some were,
+// the others are at best untrusted, whatever is declared of them: one good file
+// does not speak for what nobody has seen.
 func worstSignature(s Sections, origins []Origin) Fact {
-	worst, found, all := 0, false, s.artifactList()
+	worst, all := 0, s.artifactList()
+	looked := map[string]bool{}
 	for _, o := range origins {
 		section, steps := splitPath(o.Path)
 		if o.Origin != IsDerived || section != artifacts || len(steps) != 3 || steps[1] != "signature" || steps[2] != "status" {
@@ -185,12 +188,16 @@ func worstSignature(s Sections, origins []Origin) Fact {
 		if rank < 0 {
 			return invalidFact(quoted(status), "not one of "+strings.Join(signatureStatuses, ", "))
 		}
-		worst, found = max(worst, rank), true
+		worst, looked[steps[0]] = max(worst, rank), true
 	}
-	if !found {
+	if len(looked) == 0 {
 		return Fact{}
 	}
-	return Fact{State: Known, Text: signatureStatuses[worst], Shown: signatureStatuses[worst], Derived: true}
+	whole := len(looked) == len(all)
+	if !whole {
+		worst = max(worst, slices.Index(signatureStatuses, "untrusted"))
+	}
+	return Fact{State: Known, Text: signatureStatuses[worst], Shown: signatureStatuses[worst], Derived: whole}
 }
 
 // elements are the elements of an array; they share its memory.

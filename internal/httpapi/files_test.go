@@ -394,6 +394,7 @@ func TestTheClientTellsWhatWentWrong(t *testing.T) {
 	if _, err := erin.UploadEvidence(ended, in, []api.File{{Role: "artifact", Name: "a", Content: zeros{}}}); !errors.Is(err, context.Canceled) {
 		t.Errorf("a caller who gave up: %v", err)
 	}
+	w.server.Close() // waits for the handlers, which may still be at it
 	if all := w.stored(); len(all) != 0 {
 		t.Errorf("stored: %q", all)
 	}

@@ -45,6 +45,13 @@ func (r *Reader) trail(id string) (string, error) {
 	return found, err
 }
 
+// Events is [Reader.Events], with the events of the batch so far.
+func (tx *Tx) Events(f EventFilter) (Page[EventRow], error) {
+	queueEvents(tx.c, tx.growth.rows)
+	tx.growth.rows = nil
+	return tx.Reader.Events(f)
+}
+
 // Events lists events by their place in the ledger, newest first unless asked
 // otherwise. A filter by trail costs a second round trip.
 func (r *Reader) Events(f EventFilter) (Page[EventRow], error) {

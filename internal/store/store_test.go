@@ -316,3 +316,25 @@ func TestLeafIsCanonical(t *testing.T) {
 		t.Errorf("%v\n%s\n%s", err, leaf, again)
 	}
 }
+
+// TestATransactionSeesItsEvents: although the events of a batch are written at its
+// end, whoever asks for them in between gets them.
+func TestATransactionSeesItsEvents(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, e storetest.Engine) {
+		s := storetest.Open(t, store.Options{URL: e.URL(t)})
+		change := newDeployment(t)
+		err := s.Update(context.Background(), func(tx *store.Tx) error {
+			if err := tx.Save(change.Again()); err != nil {
+				return err
+			}
+			page, err := tx.Events(store.EventFilter{Trail: change.Deployment.CorrelationID})
+			if err == nil && page.Count != 1 {
+				t.Errorf("%d events are seen, want the one that was saved", page.Count)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}
