@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -308,8 +309,13 @@ func reason(inner, outer error) string {
 	return outer.Error()
 }
 
-// clip shortens a text for a message.
+// clip shortens a text for a message or a section, and leaves nothing in it that
+// no JSON that is sent to us may have.
 func clip(text string, most int) string {
+	if len(text) <= most && !strings.Contains(text, "\x00") && utf8.ValidString(text) {
+		return text
+	}
+	text = strings.ToValidUTF8(strings.ReplaceAll(text[:min(len(text), most+1)], "\x00", ""), "\ufffd")
 	if len(text) <= most {
 		return text
 	}

@@ -240,3 +240,17 @@ func TestSBOMsFollowTheirArtifacts(t *testing.T) {
 		}
 	}
 }
+
+// TestNothingOfAFileSpoilsTheDocument: what a file names may hold what no record
+// may; it is filed all the same, and whoever checks the document can read it.
+func TestNothingOfAFileSpoilsTheDocument(t *testing.T) {
+	sections, _, _ := derived(t, `{}`, sent{evidence.ArtifactFile, "setup.sh", script},
+		sent{evidence.SBOMFile, "b", `{"bomFormat":"CycloneDX","specVersion":"1.5","metadata":{"component":{"name":"x\u0000y","type":"application"}},"components":[{"name":"a"}]}`},
+		sent{evidence.ComplexityFile, "c", "5 main f\xe9\x00 a.go:1:1\n"})
+	if got := string(sections.At("artifacts[0].sbom.subject")); got != `"xy"` {
+		t.Errorf("subject %s", got)
+	}
+	if got := string(sections.At("deployment_plan.complexity_function")); got != "\"f\ufffd a.go:1:1\"" {
+		t.Errorf("function %s", got)
+	}
+}
