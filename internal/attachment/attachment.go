@@ -2,7 +2,8 @@
 // their bytes, in a directory:
 //
 //	DIR/ab/cdef…   a file that is kept; its name is its digest
-//	DIR/new/…      files that are coming in, and files that are being removed
+//	DIR/new/…      files that are coming in, and files that are being moved
+//	DIR/orphans/…  files that no package referred to when somebody swept
 //
 // A file is stored once however often it is sent. It comes in beside its place,
 // is hashed on the way and moved there when it is whole and on the disk: what has
@@ -31,7 +32,10 @@ import (
 // Store is a directory of files.
 type Store struct{ dir string }
 
-const incoming = "new"
+const (
+	incoming = "new"
+	orphans  = "orphans"
+)
 
 // Dir is the directory.
 func (s *Store) Dir() string { return s.dir }
@@ -42,8 +46,10 @@ func At(dir string) *Store { return &Store{dir} }
 
 // Open makes the directory if it is not there.
 func Open(dir string) (*Store, error) {
-	if err := os.MkdirAll(filepath.Join(dir, incoming), 0o700); err != nil {
-		return nil, fmt.Errorf("attachments: %w", err)
+	for _, folder := range []string{incoming, orphans} {
+		if err := os.MkdirAll(filepath.Join(dir, folder), 0o700); err != nil {
+			return nil, fmt.Errorf("attachments: %w", err)
+		}
 	}
 	return &Store{dir}, nil
 }

@@ -147,7 +147,7 @@ func TestSweepRemovesOrphansOnly(t *testing.T) {
 	for _, c := range []struct {
 		after time.Duration
 		want  int
-	}{{time.Minute, 0}, {grace - time.Minute, 0}, {grace + time.Minute, 2}, {2 * grace, 0}} {
+	}{{time.Minute, 0}, {grace - time.Minute, 0}, {grace + time.Minute, 2}, {2 * grace, 0}, {keptAside + 3*grace, 0}} {
 		if n, err := s.Sweep(t.Context(), time.Now().Add(c.after), refers); err != nil || n != c.want {
 			t.Errorf("after %v: %d removed (%v), want %d", c.after, n, err, c.want)
 		}
@@ -190,5 +190,25 @@ func TestSweepAgainstSenders(t *testing.T) {
 		if err := s.Check(t.Context(), digest, 5); err != nil {
 			t.Fatal("kept, and swept away:", err)
 		}
+	}
+}
+
+// TestTheWrongDatabaseIsNotTheEnd: a sweep that is told that nobody refers to
+// anything puts the files aside, and one that knows better brings them back.
+func TestTheWrongDatabaseIsNotTheEnd(t *testing.T) {
+	s := open(t)
+	digest := keep(t, s, "installer")
+	says := func(wanted bool) func(context.Context, []string) (map[string]bool, error) {
+		return func(context.Context, []string) (map[string]bool, error) { return map[string]bool{digest: wanted}, nil }
+	}
+	later := time.Now().Add(2 * grace)
+	if n, err := s.Sweep(t.Context(), later, says(false)); n != 1 || err != nil || !errors.Is(s.There(digest, 9), ErrMissing) {
+		t.Fatalf("%d swept: %v", n, err)
+	}
+	if _, err := s.Sweep(t.Context(), later.Add(grace), says(true)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Check(t.Context(), digest, 9); err != nil {
+		t.Error("it did not come back:", err)
 	}
 }

@@ -14,14 +14,23 @@ import (
 // differ.
 const grace = 24 * time.Hour
 
+// keptAside is how long an orphan is kept aside before it is deleted: a server that was
+// started once with the wrong database, or one restored from an older backup,
+// finds every file an orphan, and that must not be the end of them.
+const keptAside = 30 * 24 * time.Hour
+
 // Sweep removes what a crash has left behind: files that came in and were never
-// kept, and kept files that no package refers to, if they are older than a day.
-// used tells which of some digests packages refer to. It returns how many files
-// it removed.
+// kept, and kept files that no package refers to, if they are older than a day. The
+// latter are put aside, and deleted a month later; one that a package does refer
+// to comes back. used tells which of some digests packages refer to. It returns
+// how many files it removed from their places.
 func (s *Store) Sweep(ctx context.Context, now time.Time, used func(ctx context.Context, digests []string) (map[string]bool, error)) (int, error) {
 	removed, err := s.sweepIncoming(now)
 	if err != nil {
 		return removed, err
+	}
+	if err := s.sweepOrphans(ctx, now, used); err != nil {
+		return removed, fmt.Errorf("sweep attachments: %w", err)
 	}
 	folders, err := os.ReadDir(s.dir)
 	if err != nil {
@@ -65,6 +74,42 @@ func old(folder string, now time.Time) ([]string, error) {
 	return names, nil
 }
 
+// sweepOrphans brings back what is wanted after all, and deletes what nobody has
+// wanted for a month.
+func (s *Store) sweepOrphans(ctx context.Context, now time.Time, used func(context.Context, []string) (map[string]bool, error)) error {
+	folder := filepath.Join(s.dir, orphans)
+	entries, err := os.ReadDir(folder)
+	if errors.Is(err, os.ErrNotExist) || err == nil && len(entries) == 0 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	digests := make([]string, len(entries))
+	for i, entry := range entries {
+		digests[i] = entry.Name()
+	}
+	wanted, err := used(ctx, digests)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		digest := entry.Name()
+		info, err := entry.Info()
+		switch {
+		case err != nil || !digestForm.MatchString(digest):
+		case wanted[digest] && s.There(digest, info.Size()) != nil:
+			err = errors.Join(os.MkdirAll(filepath.Dir(s.path(digest)), 0o700), os.Rename(filepath.Join(folder, digest), s.path(digest)))
+		case wanted[digest] || now.Sub(info.ModTime()) > keptAside:
+			err = os.Remove(filepath.Join(folder, digest))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (s *Store) sweepFolder(ctx context.Context, folder string, now time.Time, used func(context.Context, []string) (map[string]bool, error)) (int, error) {
 	names, err := old(filepath.Join(s.dir, folder), now)
 	if err != nil || len(names) == 0 {
@@ -94,7 +139,7 @@ func (s *Store) sweepFolder(ctx context.Context, folder string, now time.Time, u
 	return removed, nil
 }
 
-// removeOld removes a file, unless somebody has just sent the same one again.
+// removeOld puts a file aside, unless somebody has just sent the same one again.
 // It is moved out of its place first, and looked at there: whoever put a young
 // one in its place before the move is seen now, and whoever comes after the move
 // puts his own there.
@@ -113,5 +158,5 @@ func (s *Store) removeOld(digest string, now time.Time) (bool, error) {
 	if now.Sub(info.ModTime()) <= grace {
 		return false, os.Rename(aside, place)
 	}
-	return true, os.Remove(aside)
+	return true, errors.Join(os.Chtimes(aside, now, now), os.Rename(aside, filepath.Join(s.dir, orphans, digest)))
 }
