@@ -42,6 +42,7 @@ const (
 	maxComponents = 1 << 19   // of one file
 	maxParts      = 64 << 20  // names, versions and package URLs of the components of one file, and what refers to them, together, in bytes
 	maxItems      = 1 << 20   // distinct findings of one file
+	maxFindings   = 3 << 18   // distinct findings of one file
 	maxLines      = 3 << 20   // distinct lines of source in one coverage report
 	maxDepth      = 2500      // nesting of XML; JSON's is limited by its decoder
 	maxElements   = 12 << 20  // of XML: small ones take time, and no tool fills a file with them

@@ -123,8 +123,8 @@ func (r *Report) find(key FindingKey, f Finding) error {
 			return fmt.Errorf("the names of its findings have more than %d bytes", maxNames)
 		}
 	}
-	if merge(r.Findings, key, f); len(r.Findings) > maxItems {
-		return fmt.Errorf("lists more than %d findings", maxItems)
+	if merge(r.Findings, key, f); len(r.Findings) > maxFindings {
+		return fmt.Errorf("lists more than %d findings", maxFindings)
 	}
 	return nil
 }
