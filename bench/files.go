@@ -237,6 +237,22 @@ func (b *bench) hostile(program string) {
 		s.end()
 		slowest, hungriest = max(slowest, took), max(hungriest, memory)
 	}
+	s := openFileSite(b, program)
+	took, memory := s.peak(b, func() {
+		var lines []api.File
+		for i := range 8 { // each within the limits of one
+			lines = append(lines, file("coverage", "c.info", io.MultiReader(strings.NewReader(fmt.Sprintf("SF:%d\n", i)), &counting{unit: "DA:%d,1\n", most: 30 << 20}, strings.NewReader("end_of_record\n"))))
+		}
+		_, err := s.send(b, lines...)
+		problem, refused := errors.AsType[*api.Problem](err)
+		if !refused {
+			b.Fatal("too much of one package was not refused: ", err)
+		}
+		say("%s", problem.Detail)
+	})
+	s.end()
+	say("%-28s %5.1f s  %4d MiB more than idle", "eight large reports at once", took.Seconds(), memory>>20)
+	slowest, hungriest = max(slowest, took), max(hungriest, memory)
 	say("hostile files of 250 MiB: at most %.1f s with sending (wanted: 10), %d MiB more than idle (wanted: 256)", slowest.Seconds(), hungriest>>20)
 }
 

@@ -133,14 +133,17 @@ func (f sourceFlags) look(a *app) (json.RawMessage, error) {
 		return nil, usage("%v", err)
 	}
 	var files []collect.Attached
+	held := int64(0)
 	for _, group := range f.roles() {
 		for _, path := range group.paths {
 			file, err := readFile(path, func(s collect.Source) (collect.Attached, error) {
-				return collect.Attach(group.role, s, nil, time.Now())
+				return collect.Attach(group.role, s, nil, time.Now(), held)
 			})
 			if err != nil {
 				return nil, usage("%v", err)
 			}
+			file.Forget()
+			held = file.Held()
 			files = append(files, file)
 		}
 	}

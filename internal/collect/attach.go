@@ -21,6 +21,19 @@ type Attached struct {
 	Info   artifact.Info // of an artifact
 	Report Report        // of anything else
 	Empty  string        // of a scan: why it counts for nothing, although its file is whole
+
+	components int // of an SBOM
+}
+
+// Held is what the report holds in memory together with those before it, for the
+// next one of the package.
+func (a *Attached) Held() int64 { return a.Report.held }
+
+// Forget lets go of the components, of which [Derive] needs only how many there
+// are.
+func (a *Attached) Forget() {
+	a.Report.held -= int64(len(a.Report.Components)) * heldComponent
+	a.Report.Components = nil
 }
 
 // kinds says what is expected in the files of each role but artifacts.
@@ -39,17 +52,19 @@ func Limit(role evidence.Role) int64 {
 
 // Attach reads an attachment by its role. What it is, the bytes say: its name
 // and what its sender calls it are for people. Every error names the file; it is
-// a *ReadError or an *artifact.ReadError.
-func Attach(role evidence.Role, s Source, trust *artifact.Trust, now time.Time) (Attached, error) {
+// a *ReadError or an *artifact.ReadError. held is what the package's attachments
+// before this one hold in memory: see [Attached.Held].
+func Attach(role evidence.Role, s Source, trust *artifact.Trust, now time.Time, held int64) (Attached, error) {
 	a := Attached{Attachment: evidence.Attachment{Name: baseName(s.Name), Role: role, SHA256: s.SHA256, Size: s.Size}}
 	if role == evidence.ArtifactFile {
+		a.Report.held = held
 		return a, a.look(s, trust, now)
 	}
-	report, err := Read(kinds[role], s)
+	report, err := readBeside(kinds[role], s, held)
 	if nothing, ok := errors.AsType[*ReadError](err); ok && nothing.Nothing {
 		a.Empty, err = nothing.Reason, nil
 	}
-	a.Report = report
+	a.Report, a.components = report, len(report.Components)
 	a.Format, a.Version, a.Tool, a.MediaType = report.Format, clip(report.Version, 100), clip(report.Tool, 200), mediaType(s)
 	return a, err
 }

@@ -38,6 +38,7 @@ const (
 // Limits of what is read.
 const (
 	MaxReport     = 256 << 20 // the largest report, in bytes
+	MaxHeld       = 208 << 20 // what the reports of one package hold in memory together, in bytes, about
 	maxNames      = 128 << 20 // names of the findings of one file together, in bytes
 	maxComponents = 1 << 19   // of one file
 	maxParts      = 64 << 20  // names, versions and package URLs of the components of one file, and what refers to them, together, in bytes
@@ -47,6 +48,15 @@ const (
 	maxDepth      = 2500      // nesting of XML; JSON's is limited by its decoder
 	maxElements   = 12 << 20  // of XML: small ones take time, and no tool fills a file with them
 	maxValue      = 16 << 20  // one JSON value, XML token or line of text that is read whole, in bytes
+)
+
+// What one of them takes in memory, in bytes, about, without its names.
+const (
+	heldComponent = 200
+	heldFinding   = 240
+	heldLine      = 64
+	heldStatement = 300
+	heldReference = 20
 )
 
 // format is one file format.
@@ -157,6 +167,17 @@ type Report struct {
 
 	Packaging []Package // of packaging metadata
 	kept      int       // bytes in Packaging
+
+	held int64 // bytes in memory, about; with those of the package's reports before it
+}
+
+// hold counts what is kept of a report, in bytes of memory. A package may have many
+// reports, each within its own limits.
+func (r *Report) hold(n int) error {
+	if r.held += int64(n); r.held > MaxHeld {
+		return fmt.Errorf("with the reports before it, it holds more than is read of one package: %d MiB", MaxHeld>>20)
+	}
+	return nil
 }
 
 // Component is one component of an SBOM. What the file does not say is "".
@@ -182,6 +203,9 @@ type VEXStatement struct {
 func (r *Report) component() (at int, err error) {
 	if len(r.Components) == maxComponents {
 		return 0, fmt.Errorf("lists more than %d components", maxComponents)
+	}
+	if err := r.hold(heldComponent); err != nil {
+		return 0, err
 	}
 	r.Components = append(r.Components, Component{})
 	return len(r.Components) - 1, nil
@@ -210,7 +234,10 @@ func (e *ReadError) Error() string {
 
 // Read reads a report of some kind. Every error is a *ReadError. With one that
 // says Nothing comes the report, without findings.
-func Read(kind Kind, source Source) (Report, error) {
+func Read(kind Kind, source Source) (Report, error) { return readBeside(kind, source, 0) }
+
+// readBeside is Read beside reports that hold so much memory.
+func readBeside(kind Kind, source Source, held int64) (Report, error) {
 	f, err := open(source)
 	if err != nil {
 		return Report{}, located(f, err)
@@ -222,7 +249,7 @@ func Read(kind Kind, source Source) (Report, error) {
 	if format.kind != kind {
 		return Report{}, &ReadError{File: source.Name, Reason: fmt.Sprintf("is a %s (%s), not a %s", format.kind, format.name, kind)}
 	}
-	report := Report{File: source.Name, Format: format.name, Kind: kind, SHA256: source.SHA256}
+	report := Report{File: source.Name, Format: format.name, Kind: kind, SHA256: source.SHA256, held: held}
 	if err := format.read(f, &report); errors.Is(err, errNothing) {
 		report.Findings = nil
 		return report, &ReadError{File: f.Name, Reason: err.Error(), Nothing: true}

@@ -174,7 +174,7 @@ func (d *derivation) sboms(artifacts []placed, declared int) error {
 		path += ".sbom."
 		of := files[min(i, len(files)-1)]
 		from := []evidence.OriginSource{of.source()}
-		d.set(from, path+"components", len(of.Report.Components))
+		d.set(from, path+"components", of.components)
 		d.set(from, path+"format", of.Format)
 		d.set(from, path+"sha256", of.SHA256)
 		d.setText(from, path+"spec_version", of.Version)

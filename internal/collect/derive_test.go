@@ -26,11 +26,13 @@ func derived(t *testing.T, declared string, files ...sent) (evidence.Sections, [
 		t.Fatal(err)
 	}
 	var all []Attached
+	held := int64(0)
 	for _, f := range files {
-		a, err := Attach(f.role, source(f.name, f.text), nil, time.Unix(1_800_000_000, 0))
+		a, err := Attach(f.role, source(f.name, f.text), nil, time.Unix(1_800_000_000, 0), held)
 		if err != nil {
 			t.Fatal(err)
 		}
+		held = a.Held()
 		all = append(all, a)
 	}
 	values, notes, err := Derive(all, sections, nil)
@@ -204,7 +206,7 @@ func TestSBOMsForArtifacts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bom, err := Attach(evidence.SBOMFile, source("bom.json", cycloneDXText), nil, time.Time{})
+	bom, err := Attach(evidence.SBOMFile, source("bom.json", cycloneDXText), nil, time.Time{}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,5 +254,32 @@ func TestNothingOfAFileSpoilsTheDocument(t *testing.T) {
 	}
 	if got := string(sections.At("deployment_plan.complexity_function")); got != "\"f\ufffd a.go:1:1\"" {
 		t.Errorf("function %s", got)
+	}
+}
+
+// TestThePackageIsBounded: each report may be within its own limits, and together
+// they are too much.
+func TestThePackageIsBounded(t *testing.T) {
+	for role, text := range map[evidence.Role]string{
+		evidence.SBOMFile: cycloneDXText, evidence.ScanFile: trivy, evidence.CoverageFile: lcovReport,
+		evidence.VEXFile:        `{"@context":"https://openvex.dev/ns/v0.2.0","author":"a","timestamp":"2026-01-01T00:00:00Z","statements":[{"vulnerability":"CVE-1","products":["p"],"status":"affected"}]}`,
+		evidence.ProvenanceFile: `{"_type":"https://in-toto.io/Statement/v1","predicateType":"https://slsa.dev/provenance/v1","subject":[{"name":"some-long-name","digest":{"sha256":"` + strings.Repeat("a", 64) + `"}}],"predicate":{}}`,
+		evidence.PackagingFile:  "PackageIdentifier: A.Bcdefghijkl\nPackageVersion: 1.0\nDefaultLocale: en-US\nManifestType: version\nManifestVersion: 1.6.0\n",
+	} {
+		alone, err := Attach(role, source("f", text), nil, time.Time{}, 0)
+		if err != nil || alone.Held() == 0 {
+			t.Errorf("%s alone: %v, %d bytes", role, err, alone.Held())
+		}
+		if _, err := Attach(role, source("f", text), nil, time.Time{}, MaxHeld-alone.Held()); err != nil {
+			t.Errorf("%s, and it just fits: %v", role, err)
+		}
+		if _, err := Attach(role, source("f", text), nil, time.Time{}, MaxHeld-alone.Held()+1); err == nil || !strings.Contains(err.Error(), "more than is read of one package") {
+			t.Errorf("%s beside too much: %v", role, err)
+		}
+		if role == evidence.SBOMFile {
+			if alone.Forget(); alone.Held() != 0 {
+				t.Errorf("components that nobody needs hold %d bytes", alone.Held())
+			}
+		}
 	}
 }

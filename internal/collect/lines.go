@@ -46,9 +46,15 @@ func (r *Report) line(file string, at Place, weight uint32, hit bool) error {
 		if r.names += len(file) + placesOfFile; r.names > maxPlaceNames {
 			return fmt.Errorf("names more files than fit: their names take more than %d bytes", maxPlaceNames)
 		}
+		if err := r.hold(len(file) + placesOfFile); err != nil {
+			return err
+		}
 	}
 	if r.Lines.add(file, at, Line{weight, hit}) {
 		r.places++
+		if err := r.hold(heldLine); err != nil {
+			return err
+		}
 	}
 	if r.places > maxLines {
 		return fmt.Errorf("tells of more than %d lines", maxLines)

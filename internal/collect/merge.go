@@ -9,14 +9,15 @@ import (
 
 // CoverageOf is what several reports cover together: a line that any of them
 // ran is covered, and counts once. What a report tells by totals only is added:
-// nobody can say which of its lines others ran too.
+// nobody can say which of its lines others ran too. The lines of the others are
+// added to those of the first that has any: there may be millions.
 func CoverageOf(reports ...Report) (covered, all int) {
-	merged := Lines{}
+	var merged Lines
 	for _, r := range reports {
 		covered, all = covered+r.Covered, all+r.Coverable
-		if len(reports) == 1 {
-			merged = r.Lines // there is nothing to unite: no copy
-			break
+		if merged == nil {
+			merged = r.Lines
+			continue
 		}
 		for file, places := range r.Lines {
 			for at, line := range places {

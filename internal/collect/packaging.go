@@ -45,6 +45,7 @@ type Installer struct {
 
 // pack notes a package, within the limits of what is kept.
 func (r *Report) pack(p Package) error {
+	before := r.kept
 	for _, text := range []string{p.ID, p.Name, p.Version, p.Publisher, p.Install, p.Uninstall, p.Parent} {
 		r.kept += len(text)
 	}
@@ -59,6 +60,9 @@ func (r *Report) pack(p Package) error {
 		return fmt.Errorf("holds more than %d bytes of names and commands", maxKept)
 	case len(r.Packaging) == maxPackages:
 		return fmt.Errorf("holds more than %d packages", maxPackages)
+	}
+	if err := r.hold(r.kept - before); err != nil {
+		return err
 	}
 	r.Packaging = append(r.Packaging, p)
 	return nil

@@ -172,7 +172,7 @@ func (r *attestations) keep(to *string) func(*jsontext.Decoder) error {
 		if r.kept += len(*to); r.kept > maxKept {
 			return fmt.Errorf("holds more than %d bytes of payloads, signatures and names", maxKept)
 		}
-		return nil
+		return r.into.hold(len(*to))
 	}
 }
 

@@ -122,6 +122,9 @@ func (r *Report) find(key FindingKey, f Finding) error {
 		if r.names += len(key.ID) + len(key.Package); r.names > maxNames {
 			return fmt.Errorf("the names of its findings have more than %d bytes", maxNames)
 		}
+		if err := r.hold(heldFinding + len(key.ID) + len(key.Package)); err != nil {
+			return err
+		}
 	}
 	if merge(r.Findings, key, f); len(r.Findings) > maxFindings {
 		return fmt.Errorf("lists more than %d findings", maxFindings)

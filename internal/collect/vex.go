@@ -26,6 +26,9 @@ func (r *Report) states(s VEXStatement) error {
 	if r.references > maxItems {
 		return fmt.Errorf("states more than %d things", maxItems)
 	}
+	if err := r.hold(heldStatement + heldReference*(len(s.Aliases)+len(s.Products)+len(s.Parts))); err != nil {
+		return err
+	}
 	if len(r.Statements) == maxStatements {
 		return fmt.Errorf("makes more than %d statements", maxStatements)
 	}

@@ -69,39 +69,36 @@ func keptNot(err error) error {
 	return err
 }
 
-// Reading is bounded: the files that are read at the same time are together no
-// larger than the largest report.
+// Reading is bounded. What a report holds in memory is up to some times its size,
+// and no more than collect.MaxHeld for all of a package's; a package gets room for
+// all of them at once, until they are done with, so that none waits for another
+// while it holds some.
 const (
-	readingUnit = 1 << 20
+	readingUnit = 1 << 20 // bytes of memory
 	readingMost = collect.MaxReport / readingUnit
+	heldPerByte = 6 // of a report whose lines are as short as they can be
 )
 
-// read reads files, each when there is room for it.
+// roomFor is the room that reports of some size together need.
+func roomFor(size int64) int64 { return min(1+heldPerByte*size/readingUnit, readingMost) }
+
+// read reads the files of a package. Its caller has made room for them.
 func (s *Service) read(ctx context.Context, uploads []*Upload) ([]collect.Attached, error) {
 	all := make([]collect.Attached, 0, len(uploads))
+	held := int64(0)
 	for _, u := range uploads {
-		a, err := s.readOne(ctx, u)
-		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
+		a, err := collect.Attach(u.role, collect.Source{Name: u.name, SHA256: u.SHA256, Size: u.Size, ReaderAt: u.File}, s.trust, s.now(), held)
 		if err != nil {
 			return nil, fileError("FILE_UNREADABLE", u.role, err.Error(), err)
 		}
+		a.Forget()
+		held = a.Held()
 		all = append(all, a)
 	}
 	return all, nil
-}
-
-func (s *Service) readOne(ctx context.Context, u *Upload) (collect.Attached, error) {
-	weight := min(1+u.Size/readingUnit, readingMost)
-	if u.role == evidence.ArtifactFile {
-		weight = readingMost / 16 // of an installer only little is in memory
-	}
-	if err := s.room.Acquire(ctx, weight); err != nil {
-		return collect.Attached{}, err
-	}
-	defer s.room.Release(weight)
-	return collect.Attach(u.role, collect.Source{Name: u.name, SHA256: u.SHA256, Size: u.Size, ReaderAt: u.File}, s.trust, s.now())
 }
 
 // derive reads the files of a package and puts what they say in the place of
@@ -110,6 +107,19 @@ func (s *Service) derive(ctx context.Context, record *evidence.Record, uploads [
 	if len(uploads) == 0 {
 		return nil
 	}
+	size, installers := int64(0), int64(0)
+	for _, u := range uploads {
+		if u.role == evidence.ArtifactFile {
+			installers = readingMost / 16 // they are looked into one by one, with little in memory
+		} else {
+			size += u.Size
+		}
+	}
+	room := min(roomFor(size)+installers, readingMost)
+	if err := s.room.Acquire(ctx, room); err != nil {
+		return err
+	}
+	defer s.room.Release(room)
 	files, err := s.read(ctx, uploads)
 	if err != nil {
 		return err

@@ -184,7 +184,7 @@ func (s *Service) readAgain(ctx context.Context, call Call, packages ...*rereadi
 			}
 			return func() {}, nil
 		}
-		weight += 1 + p.size()/readingUnit
+		weight += roomFor(p.size())
 	}
 	weight = min(weight, readingMost)
 	waiting, cancel := context.WithTimeout(ctx, patience)
@@ -206,11 +206,12 @@ func (s *Service) readAgain(ctx context.Context, call Call, packages ...*rereadi
 // is a fault, and so are scans that looked at nothing.
 func (s *Service) readFilesOf(ctx context.Context, call Call, p *rereading) error {
 	p.reports, p.faults = map[evidence.Role][]collect.Report{}, map[evidence.Role]string{}
+	held := int64(0)
 	for _, f := range ofRoles(p.of.Record.Attachments, p.roles...) {
 		if p.faults[f.Role] != "" {
 			continue
 		}
-		a, err := s.attachAgain(ctx, f)
+		a, err := s.attachAgain(ctx, f, held)
 		switch _, fault := errors.AsType[*collect.ReadError](err); {
 		case errors.Is(err, attachment.ErrMissing), errors.Is(err, attachment.ErrAltered):
 			return s.recordLost(ctx, call, p.of.Package, lostFile{f.SHA256, err.Error()}, "comparison")
@@ -220,6 +221,7 @@ func (s *Service) readFilesOf(ctx context.Context, call Call, p *rereading) erro
 			return unreadable(f, err)
 		case a.Empty == "":
 			p.add(f.Role, a.Report)
+			held = a.Held()
 		}
 	}
 	for _, role := range p.roles {
@@ -243,7 +245,7 @@ func (r *rereading) add(role evidence.Role, report collect.Report) {
 	}
 }
 
-func (s *Service) attachAgain(ctx context.Context, f evidence.Attachment) (collect.Attached, error) {
+func (s *Service) attachAgain(ctx context.Context, f evidence.Attachment, held int64) (collect.Attached, error) {
 	if s.files == nil {
 		return collect.Attached{}, attachment.ErrMissing
 	}
@@ -252,5 +254,5 @@ func (s *Service) attachAgain(ctx context.Context, f evidence.Attachment) (colle
 		return collect.Attached{}, err
 	}
 	defer file.Close()
-	return collect.Attach(f.Role, collect.Source{Name: f.Name, SHA256: f.SHA256, Size: f.Size, ReaderAt: file}, s.trust, s.now())
+	return collect.Attach(f.Role, collect.Source{Name: f.Name, SHA256: f.SHA256, Size: f.Size, ReaderAt: file}, s.trust, s.now(), held)
 }
