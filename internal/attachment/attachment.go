@@ -2,7 +2,7 @@
 // their bytes, in a directory:
 //
 //	DIR/ab/cdef…   a file that is kept; its name is its digest
-//	DIR/new/…      files that are coming in, and files that are being moved
+//	DIR/new/…      files that are coming in
 //	DIR/orphans/…  files that no package referred to when somebody swept
 //
 // A file is stored once however often it is sent. It comes in beside its place,
@@ -26,11 +26,18 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"sync"
 	"syscall"
+	"time"
 )
 
 // Store is a directory of files.
-type Store struct{ dir string }
+type Store struct {
+	dir string
+
+	mu   sync.Mutex
+	held map[string]seen // by digest
+}
 
 const (
 	incoming = "new"
@@ -42,7 +49,7 @@ func (s *Store) Dir() string { return s.dir }
 
 // At is a directory that is only looked at: nothing is made, and what is not
 // there is missing.
-func At(dir string) *Store { return &Store{dir} }
+func At(dir string) *Store { return &Store{dir: dir} }
 
 // Open makes the directory if it is not there.
 func Open(dir string) (*Store, error) {
@@ -51,7 +58,7 @@ func Open(dir string) (*Store, error) {
 			return nil, fmt.Errorf("attachments: %w", err)
 		}
 	}
-	return &Store{dir}, nil
+	return &Store{dir: dir}, nil
 }
 
 // Errors that callers tell apart.
@@ -159,6 +166,9 @@ func (s *Store) Open(digest string, size int64) (*os.File, error) {
 	if !digestForm.MatchString(digest) {
 		return nil, ErrMissing
 	}
+	if _, err := s.look(digest, size); err != nil { // before it is opened: a pipe would wait for ever
+		return nil, err
+	}
 	file, err := os.Open(s.path(digest))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrMissing
@@ -166,25 +176,59 @@ func (s *Store) Open(digest string, size int64) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("attachment %s: %w", digest, err)
 	}
-	info, err := file.Stat()
-	if err == nil && (info.Size() != size || !info.Mode().IsRegular()) {
-		err = ErrAltered
-	}
-	if err != nil {
-		_ = file.Close()
-		return nil, err
-	}
 	return file, nil
 }
 
-// There reports whether a file is there with its size: cheap, for answers that
-// are asked for often.
-func (s *Store) There(digest string, size int64) error {
-	file, err := s.Open(digest, size)
-	if err != nil {
-		return err
+// look finds a regular file of the right size in the place of a digest.
+func (s *Store) look(digest string, size int64) (fs.FileInfo, error) {
+	info, err := os.Lstat(s.path(digest))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, ErrMissing
+	case err != nil:
+		return nil, fmt.Errorf("attachment %s: %w", digest, err)
+	case info.Size() != size || !info.Mode().IsRegular():
+		return nil, ErrAltered
 	}
-	return file.Close()
+	return info, nil
+}
+
+// lately is how long a check of a file's bytes holds while the file has not been
+// written to.
+const lately = time.Minute
+
+// seen is a file whose bytes were checked.
+type seen struct {
+	modified time.Time // as the file system says
+	at       time.Time
+}
+
+// HeldLately reports whether a file that has not been written to since was held
+// against its digest within the last minute: for answers that are asked for all the
+// time.
+func (s *Store) HeldLately(digest string, size int64, now time.Time) bool {
+	if !digestForm.MatchString(digest) {
+		return false
+	}
+	s.mu.Lock()
+	known, ok := s.held[digest]
+	s.mu.Unlock()
+	if age := now.Sub(known.at); !ok || age < 0 || age >= lately {
+		return false
+	}
+	info, err := s.look(digest, size)
+	return err == nil && info.ModTime().Equal(known.modified)
+}
+
+// remember notes that a file was checked; modified is as it was before.
+func (s *Store) remember(digest string, modified, now time.Time) {
+	const most = 10_000
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.held) >= most || s.held == nil {
+		s.held = map[string]seen{}
+	}
+	s.held[digest] = seen{modified, now}
 }
 
 // Check reads a file to its end and holds it against its digest. It returns
@@ -196,6 +240,24 @@ func (s *Store) Check(ctx context.Context, digest string, size int64) error {
 		return err
 	}
 	return file.Close()
+}
+
+// CheckAt is [Store.Check] at a time, for [Store.HeldLately].
+func (s *Store) CheckAt(ctx context.Context, digest string, size int64, now time.Time) error {
+	file, err := s.Open(digest, size)
+	if err != nil {
+		return err
+	}
+	info, err := file.Stat()
+	_ = file.Close()
+	if err != nil {
+		return fmt.Errorf("attachment %s: %w", digest, err)
+	}
+	if err := s.Check(ctx, digest, size); err != nil {
+		return err
+	}
+	s.remember(digest, info.ModTime(), now)
+	return nil
 }
 
 // OpenChecked opens a file that is to be read again, after [Store.Check]. What is

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -127,7 +128,7 @@ func TestMissingAndAlteredAreFound(t *testing.T) {
 	}
 	check(9, ErrMissing)
 	for _, name := range []string{"", "../../etc/passwd", strings.Repeat("A", 64), strings.Repeat("/", 64)} {
-		if err := s.There(name, 9); !errors.Is(err, ErrMissing) {
+		if err := s.Check(t.Context(), name, 9); !errors.Is(err, ErrMissing) {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
@@ -152,10 +153,10 @@ func TestSweepRemovesOrphansOnly(t *testing.T) {
 			t.Errorf("after %v: %d removed (%v), want %d", c.after, n, err, c.want)
 		}
 	}
-	if err := s.There(used, 4); err != nil {
+	if err := s.Check(t.Context(), used, 4); err != nil {
 		t.Error("what is used was removed:", err)
 	}
-	if err := s.There(orphan, 6); !errors.Is(err, ErrMissing) {
+	if err := s.Check(t.Context(), orphan, 6); !errors.Is(err, ErrMissing) {
 		t.Error("the orphan is still there:", err)
 	}
 	if all := files(t, s); len(all) != 1 {
@@ -163,7 +164,7 @@ func TestSweepRemovesOrphansOnly(t *testing.T) {
 	}
 	if _, err := s.Sweep(t.Context(), time.Now().Add(3*grace), func(context.Context, []string) (map[string]bool, error) {
 		return nil, errors.New("the database is away")
-	}); err == nil || s.There(used, 4) != nil {
+	}); err == nil || s.Check(t.Context(), used, 4) != nil {
 		t.Error("a sweep that cannot ask removes nothing:", err)
 	}
 }
@@ -202,7 +203,7 @@ func TestTheWrongDatabaseIsNotTheEnd(t *testing.T) {
 		return func(context.Context, []string) (map[string]bool, error) { return map[string]bool{digest: wanted}, nil }
 	}
 	later := time.Now().Add(2 * grace)
-	if n, err := s.Sweep(t.Context(), later, says(false)); n != 1 || err != nil || !errors.Is(s.There(digest, 9), ErrMissing) {
+	if n, err := s.Sweep(t.Context(), later, says(false)); n != 1 || err != nil || !errors.Is(s.Check(t.Context(), digest, 9), ErrMissing) {
 		t.Fatalf("%d swept: %v", n, err)
 	}
 	if _, err := s.Sweep(t.Context(), later.Add(grace), says(true)); err != nil {
@@ -210,5 +211,58 @@ func TestTheWrongDatabaseIsNotTheEnd(t *testing.T) {
 	}
 	if err := s.Check(t.Context(), digest, 9); err != nil {
 		t.Error("it did not come back:", err)
+	}
+}
+
+// TestHeldLately: a check holds for a minute, and only while nobody writes.
+func TestHeldLately(t *testing.T) {
+	s := open(t)
+	digest, now := keep(t, s, "installer"), time.Now()
+	if s.HeldLately(digest, 9, now) {
+		t.Error("nobody has looked yet")
+	}
+	check := func() {
+		t.Helper()
+		if err := s.CheckAt(t.Context(), digest, 9, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check()
+	for after, want := range map[time.Duration]bool{0: true, lately - time.Second: true, lately: false, -time.Second: false} {
+		if got := s.HeldLately(digest, 9, now.Add(after)); got != want {
+			t.Errorf("after %v: %v", after, got)
+		}
+	}
+	if s.HeldLately(digest, 8, now) {
+		t.Error("of another size")
+	}
+	if err := os.WriteFile(s.path(digest), []byte("INSTALLER"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(s.path(digest), now, now.Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if s.HeldLately(digest, 9, now) {
+		t.Error("it was written to")
+	}
+	if err := s.CheckAt(t.Context(), digest, 9, now); !errors.Is(err, ErrAltered) || s.HeldLately(digest, 9, now) {
+		t.Error("an altered file is remembered as held:", err)
+	}
+}
+
+// TestOnlyFilesAreOpened: a pipe or a folder in a file's place ends at once.
+func TestOnlyFilesAreOpened(t *testing.T) {
+	s := open(t)
+	digest := keep(t, s, "installer")
+	for name, put := range map[string]func(path string) error{
+		"a pipe": func(path string) error { return syscall.Mkfifo(path, 0o600) }, "a folder": func(path string) error { return os.Mkdir(path, 0o700) },
+		"a link": func(path string) error { return os.Symlink("/etc/passwd", path) },
+	} {
+		if err := errors.Join(os.Remove(s.path(digest)), put(s.path(digest))); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Check(t.Context(), digest, 9); !errors.Is(err, ErrAltered) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -98,9 +98,9 @@ func (s *Store) sweepOrphans(ctx context.Context, now time.Time, used func(conte
 		info, err := entry.Info()
 		switch {
 		case err != nil || !digestForm.MatchString(digest):
-		case wanted[digest] && s.There(digest, info.Size()) != nil:
+		case wanted[digest] && s.missing(digest):
 			err = errors.Join(os.MkdirAll(filepath.Dir(s.path(digest)), 0o700), os.Rename(filepath.Join(folder, digest), s.path(digest)))
-		case wanted[digest] || now.Sub(info.ModTime()) > keptAside:
+		case now.Sub(info.ModTime()) > keptAside:
 			err = os.Remove(filepath.Join(folder, digest))
 		}
 		if err != nil {
@@ -108,6 +108,11 @@ func (s *Store) sweepOrphans(ctx context.Context, now time.Time, used func(conte
 		}
 	}
 	return nil
+}
+
+func (s *Store) missing(digest string) bool {
+	_, err := os.Lstat(s.path(digest))
+	return errors.Is(err, os.ErrNotExist)
 }
 
 func (s *Store) sweepFolder(ctx context.Context, folder string, now time.Time, used func(context.Context, []string) (map[string]bool, error)) (int, error) {
@@ -142,9 +147,9 @@ func (s *Store) sweepFolder(ctx context.Context, folder string, now time.Time, u
 // removeOld puts a file aside, unless somebody has just sent the same one again.
 // It is moved out of its place first, and looked at there: whoever put a young
 // one in its place before the move is seen now, and whoever comes after the move
-// puts his own there.
+// puts his own there. After a crash in between the next sweep brings it back.
 func (s *Store) removeOld(digest string, now time.Time) (bool, error) {
-	place, aside := s.path(digest), filepath.Join(s.dir, incoming, digest)
+	place, aside := s.path(digest), filepath.Join(s.dir, orphans, digest)
 	if err := os.Rename(place, aside); err != nil {
 		if errors.Is(err, os.ErrNotExist) {
 			return false, nil
@@ -158,5 +163,5 @@ func (s *Store) removeOld(digest string, now time.Time) (bool, error) {
 	if now.Sub(info.ModTime()) <= grace {
 		return false, os.Rename(aside, place)
 	}
-	return true, errors.Join(os.Chtimes(aside, now, now), os.Rename(aside, filepath.Join(s.dir, orphans, digest)))
+	return true, os.Chtimes(aside, now, now)
 }

@@ -187,10 +187,8 @@ func TestALostFileIsFound(t *testing.T) {
 			if got := w.send("ada", "GET", "/api/v1/cab/"+request+"/", "").member(t, "status"); got != "submitted" {
 				t.Errorf("%s: the request is %s", name, got)
 			}
-			if name != "altered" { // its bytes are read when something is decided
-				if got := w.gateOf(waiting.DeploymentID); got.status != 409 {
-					t.Errorf("%s: the gate says %d %s", name, got.status, got.body)
-				}
+			if got := w.gateOf(waiting.DeploymentID); got.status != 409 || got.problem(t).Code != "EVIDENCE_TAMPERED" {
+				t.Errorf("%s: the gate says %d %s", name, got.status, got.body)
 			}
 			script := evidence.Digest([]byte(script))
 			if err := os.Remove(filepath.Join(w.files.Dir(), script[:2], script[2:])); err != nil {
@@ -336,7 +334,7 @@ func TestOrphansAreSwept(t *testing.T) {
 		if err := w.service.SweepFiles(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if all := w.stored(); len(all) != 2 || !strings.Contains(strings.Join(all, " "), "orphans") || w.files.There(used.Attachments[0].SHA256, used.Attachments[0].Size) != nil {
+		if all := w.stored(); len(all) != 2 || !strings.Contains(strings.Join(all, " "), "orphans") || w.files.Check(t.Context(), used.Attachments[0].SHA256, used.Attachments[0].Size) != nil {
 			t.Errorf("left: %q", all)
 		}
 	})

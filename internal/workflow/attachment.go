@@ -219,29 +219,24 @@ func (s *Service) CheckAttachment(ctx context.Context, digest string, size int64
 	if s.files == nil {
 		return attachment.ErrMissing
 	}
-	return s.files.Check(ctx, digest, size)
+	return s.files.CheckAt(ctx, digest, size, s.now())
 }
 
-// filesThere is a look that is quick enough for a gate that is asked all the
-// time: every file is there, with its size.
-func (s *Service) filesThere(p cab.Package) (lost *lostFile, err error) {
-	filed, err := s.reading(p.ContentHash, p.Document)
-	if err != nil {
-		return nil, err
+// needFilesLately is [Service.needFiles] for answers that are asked for all the
+// time: files that were looked at within the last minute, and not written to since,
+// will do.
+func (s *Service) needFilesLately(p cab.Package, held string) error {
+	err := s.needFiles(p, held)
+	need, ok := errors.AsType[*unchecked](err)
+	if !ok || s.files == nil {
+		return err
 	}
-	for _, f := range filed.attachments {
-		err := attachment.ErrMissing
-		if s.files != nil {
-			err = s.files.There(f.SHA256, f.Size)
-		}
-		switch {
-		case errors.Is(err, attachment.ErrMissing), errors.Is(err, attachment.ErrAltered):
-			return &lostFile{f.SHA256, err.Error()}, nil
-		case err != nil:
-			return nil, unreadable(f, err)
+	for _, f := range need.files {
+		if !s.files.HeldLately(f.SHA256, f.Size, s.now()) {
+			return err
 		}
 	}
-	return nil, nil
+	return nil
 }
 
 // recordLost writes the event that a file was lost, once for each alteration,

@@ -56,13 +56,19 @@ type ApprovalStatus struct {
 }
 
 // ApprovalStatus asks whether a deployment is approved at this moment. The
-// package's bytes are hashed first, and its files looked for; a mismatch is a
-// conflict, and an event. (The files' bytes are read when something is decided.)
+// package's bytes are hashed first, and its files, unless that was done within the
+// last minute and nobody has written to them since; a mismatch is a conflict, and an
+// event.
 func (s *Service) ApprovalStatus(ctx context.Context, call Call, id string) (ApprovalStatus, error) {
+	return withFiles(ctx, s, call, "gate", func(held string) (ApprovalStatus, error) {
+		return s.approvalStatus(ctx, call, id, held)
+	})
+}
+
+func (s *Service) approvalStatus(ctx context.Context, call Call, id, held string) (ApprovalStatus, error) {
 	var altered *cab.Package
-	var lost *lostFile
 	status, err := see(ctx, s, call, cab.AskGate, func(r *store.Reader) (ApprovalStatus, error) {
-		altered, lost = nil, nil
+		altered = nil
 		in, err := r.StandingInput(id)
 		if err != nil {
 			return ApprovalStatus{}, err
@@ -75,19 +81,12 @@ func (s *Service) ApprovalStatus(ctx context.Context, call Call, id string) (App
 				altered = in.Package
 				return ApprovalStatus{}, cab.ErrTampered(*in.Package)
 			}
-			if lost, err = s.filesThere(*in.Package); err != nil {
+			if err := s.needFilesLately(*in.Package, held); err != nil {
 				return ApprovalStatus{}, err
-			}
-			if lost != nil {
-				altered = in.Package
-				return ApprovalStatus{}, cab.ErrTampered(*in.Package)
 			}
 		}
 		return s.standing(in), nil
 	})
-	if lost != nil {
-		return ApprovalStatus{}, s.recordLost(ctx, call, *altered, *lost, "gate")
-	}
 	if altered != nil {
 		if err := s.recordTampering(ctx, call, *altered, evidence.Digest(altered.Document), "gate"); err != nil {
 			return ApprovalStatus{}, err
