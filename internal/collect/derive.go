@@ -191,8 +191,9 @@ type setAside struct {
 }
 
 // scans counts findings of unknown severity as high ones: unknown never counts
-// as none. They are shown beside. Scans that looked at nothing clear nothing: if
-// there is no other, nothing is known, whatever was declared.
+// as none. They are shown beside. A scan that looked at nothing clears nothing: it
+// leaves the section without a scanner, so that it is incomplete; and if there is
+// no other, nothing is known of the findings, whatever was declared.
 func (d *derivation) scans() {
 	all, from := d.of(evidence.ScanFile)
 	vex, fromVEX := d.of(evidence.VEXFile)
@@ -214,11 +215,17 @@ func (d *derivation) scans() {
 			tools = append(tools, scan.Tool)
 		}
 	}
-	if len(scans) == 0 {
-		for _, member := range []string{"critical", "high", "low", "medium", "scanner", "unknown"} {
+	nothing := func(members ...string) {
+		for _, member := range members {
 			d.values = append(d.values, evidence.Derived{Path: "scan_results." + member, Sources: from})
 		}
+	}
+	if len(scans) < len(all) {
+		nothing("scanner")
 		d.set(from, "scan_results.empty", true)
+	}
+	if len(scans) == 0 {
+		nothing("critical", "high", "low", "medium", "unknown")
 		return
 	}
 	from = append(from, fromVEX...)
