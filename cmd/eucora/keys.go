@@ -65,6 +65,9 @@ func (d keyDir) readOnce() ([]attest.Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("attestation keys: %w", err)
 	}
+	if info, err := os.Stat(string(d)); err != nil || info.Mode().Perm()&0o022 != 0 {
+		return nil, errors.Join(fmt.Errorf("attestation keys: others can put keys into %s: chmod 700 it, and see who put in what is there", d), err)
+	}
 	var found []attest.Key
 	for _, entry := range entries {
 		if name := entry.Name(); strings.HasSuffix(name, privateSuffix) && !strings.HasPrefix(name, ".") {
@@ -81,7 +84,7 @@ func (d keyDir) readOnce() ([]attest.Key, error) {
 // readKey reads one file. Its name says which key it is and which half.
 func (d keyDir) readKey(name string) (attest.Key, error) {
 	path := filepath.Join(string(d), name)
-	info, err := os.Stat(path)
+	info, err := os.Lstat(path)
 	if err != nil {
 		return attest.Key{}, err
 	}

@@ -289,4 +289,22 @@ func TestKeyDirRefused(t *testing.T) {
 	if _, err := dir.load(); err == nil {
 		t.Error("a folder is taken for a key")
 	}
+	elsewhere := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(elsewhere, private, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	dir = keyDir(t.TempDir())
+	if err := os.Symlink(elsewhere, filepath.Join(string(dir), key.ID+".pem")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := dir.load(); err == nil {
+		t.Error("a link is taken for a key: what it leads to would outlive its retirement")
+	}
+	dir = keyDir(t.TempDir())
+	if err := os.Chmod(string(dir), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := dir.load(); err == nil || !strings.Contains(err.Error(), "others can put keys into") {
+		t.Errorf("a directory that others can write to: %v", err)
+	}
 }

@@ -52,6 +52,7 @@ type spcJudge struct {
 	checks  int // public-key operations so far
 	notes   []string
 	doubts  []string // of any of the signatures, about things beside what was signed
+	weak    bool     // the signature judged last rests on a digest that can be forged
 }
 
 // judgeSPC judges all signatures of a file, each in DER with at most zeros
@@ -65,6 +66,7 @@ func judgeSPC(blobs [][]byte, trust *Trust, now time.Time, compare func(crypto.H
 		j.roots, j.given = trust.roots, trust.certificates
 	}
 	var all []Signature
+	primaryWeak := false
 	for queue := blobs; len(queue) > 0; queue = queue[1:] {
 		if len(all) == maxSPCSignatures {
 			return Signature{}, nil, damaged("signature", "more than %d signatures", maxSPCSignatures)
@@ -73,9 +75,15 @@ func judgeSPC(blobs [][]byte, trust *Trust, now time.Time, compare func(crypto.H
 		if err != nil {
 			return Signature{}, nil, err
 		}
+		if all == nil {
+			primaryWeak = j.weak
+		}
 		all, queue = append(all, one), append(slices.Clip(queue), nested...)
 	}
 	best := slices.MaxFunc(all, betterSPC)
+	if !primaryWeak { // Windows judges the first; beside an old one for old systems the other counts
+		best = all[0]
+	}
 	if i := slices.IndexFunc(all, func(s Signature) bool { return s.Status == Invalid }); i >= 0 {
 		best = all[i]
 	}
@@ -148,7 +156,8 @@ func (j *spcJudge) trust(cms *cms, result *Signature) error {
 		}
 	}
 	result.Status, result.Reason = j.standing(cms.signer, cms.certificates, at)
-	if weak := cms.weakDigest(result.Digest); weak != "" && result.Status == Valid {
+	weak := cms.weakDigest(result.Digest)
+	if j.weak = weak != ""; j.weak && result.Status == Valid {
 		result.Status, result.Reason = Untrusted, fmt.Sprintf("it rests on %s, which can be forged", weak)
 	}
 	j.doubts = append(j.doubts, stray, cms.unknownAttribute())

@@ -6,19 +6,6 @@ import (
 	"testing"
 )
 
-func sectionsOf(t *testing.T, text string) Sections {
-	t.Helper()
-	canonical, err := Canonical([]byte(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := ParseSections(canonical)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
 // told is a comparison as a person would tell it.
 func told(c Comparison) string {
 	var all []string
@@ -68,7 +55,7 @@ func TestCompare(t *testing.T) {
 		"no artifact left": {`{"artifacts":[{"name":"a","x":1}]}`, `{}`, "artifact: &{a    } to <nil>"},
 		"a section":        {`{"rollback_plan":{"strategy":"x"}}`, `{}`, `rollback_plan.strategy: "x" to `},
 	} {
-		before, after := Record{Sections: sectionsOf(t, c.before)}, Record{Sections: sectionsOf(t, c.after)}
+		before, after := Record{Sections: sections(t, c.before)}, Record{Sections: sections(t, c.after)}
 		if got := told(Compare(before, after)); got != c.want {
 			t.Errorf("%s:\n%s\nwant\n%s", name, got, c.want)
 		}
