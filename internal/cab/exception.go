@@ -76,6 +76,9 @@ const (
 	MaxReason      = 2000
 	MaxControls    = 50
 	MaxControlText = 500
+	// MaxControlsBytes is for all controls together, in bytes: with the other
+	// texts they must fit into one event of the ledger.
+	MaxControlsBytes = 30_000
 )
 
 // ExceptionAsk is what asking for an exception depends on.
@@ -134,10 +137,15 @@ func (ask ExceptionAsk) checkTexts() error {
 	if n := len(ask.Controls); n < 1 || n > MaxControls {
 		return invalid("compensating_controls", "want 1 to %d controls, got %d", MaxControls, n)
 	}
+	bytes := 0
 	for i, control := range ask.Controls {
+		bytes += len(control)
 		if err := checkText(fmt.Sprintf("compensating_controls[%d]", i), control, 1, MaxControlText); err != nil {
 			return err
 		}
+	}
+	if bytes > MaxControlsBytes {
+		return invalid("compensating_controls", "have %d bytes together; at most %d are allowed", bytes, MaxControlsBytes)
 	}
 	return nil
 }

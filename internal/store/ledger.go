@@ -108,6 +108,12 @@ func (tx *Tx) appendEvents(events []cab.Event) error {
 		if err != nil {
 			return err
 		}
+		if len(leaf) > ledger.MaxLeaf {
+			return &cab.Error{
+				Kind: cab.Invalid, Code: "EVENT_TOO_LARGE",
+				Message: fmt.Sprintf("what would be written to the ledger has %d bytes, and an event has at most %d; shorten the texts", len(leaf), ledger.MaxLeaf),
+			}
+		}
 		tx.growth.frontier.Append(ledger.LeafHash(leaf))
 		args = append(args, e.Seq, e.ID, micros(e.Time), string(e.Type), e.CorrelationID, e.Actor.ID, leaf)
 	}

@@ -1,0 +1,155 @@
+package ledger
+
+import (
+	"bytes"
+	"crypto/rand"
+	"fmt"
+	"strings"
+	"testing"
+
+	cosignature "github.com/transparency-dev/formats/note"
+	"golang.org/x/mod/sumdb/note"
+)
+
+// witness is one that signs whatever it is shown.
+type witness struct {
+	key    string
+	signer note.Signer
+}
+
+func newWitness(t testing.TB, name string) witness {
+	t.Helper()
+	secret, key, err := note.GenerateKey(rand.Reader, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := cosignature.NewSignerForCosignatureV1(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return witness{key, signer}
+}
+
+// cosign is the line that the witness answers.
+func (w witness) cosign(t testing.TB, signed []byte, log *Signer) string {
+	t.Helper()
+	verifier, err := note.NewVerifier(log.VerifierKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := note.Open(signed, note.VerifierList(verifier))
+	if err != nil {
+		t.Fatal(err)
+	}
+	both, err := note.Sign(n, w.signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(both)) {
+		if strings.HasPrefix(line, "— "+w.signer.Name()+" ") {
+			return line
+		}
+	}
+	t.Fatal("no line")
+	return ""
+}
+
+func TestQuorum(t *testing.T) {
+	log := newKey(t)
+	var ws []witness
+	text := "# who counts\nlog " + log.VerifierKey() + "\n\n"
+	for i := range 4 {
+		ws = append(ws, newWitness(t, fmt.Sprintf("witness.example/%d", i)))
+		text += fmt.Sprintf("witness w%d %s https://witness.example/%d/\n", i, ws[i].key, i)
+	}
+	stranger := newWitness(t, "stranger.example")
+	signed, err := log.Sign(5, leaf(5))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		rule   string
+		by     []int
+		enough bool
+	}{
+		{"quorum none", nil, true},
+		{"quorum w1", nil, false},
+		{"quorum w1", []int{0, 2}, false},
+		{"quorum w1", []int{1}, true},
+		{"group g any w0 w1\nquorum g", []int{1}, true},
+		{"group g any w0 w1\nquorum g", []int{2, 3}, false},
+		{"group g all w0 w1\nquorum g", []int{1}, false},
+		{"group g all w0 w1\nquorum g", []int{1, 0}, true},
+		{"group g 2 w0 w1 w2\nquorum g", []int{2, 3}, false},
+		{"group g 2 w0 w1 w2\nquorum g", []int{2, 0}, true},
+		{"group g 1 w0 w1\ngroup h 1 w2 w3\ngroup all all g h\nquorum all", []int{0, 1}, false},
+		{"group g 1 w0 w1\ngroup h 1 w2 w3\ngroup all all g h\nquorum all", []int{0, 3}, true},
+	} {
+		trust, err := ParseTrust([]byte(text + c.rule + "\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := []string{stranger.cosign(t, signed, log)}
+		for _, i := range c.by {
+			lines = append(lines, ws[i].cosign(t, signed, log))
+		}
+		opened, err := trust.Open(WithCosignatures(signed, lines))
+		if err != nil || len(opened.By) != len(c.by) || opened.Size != 5 {
+			t.Fatalf("%s: %+v %v", c.rule, opened, err)
+		}
+		if trust.Enough(opened) != c.enough {
+			t.Errorf("%s, by %v: want %v", c.rule, c.by, c.enough)
+		}
+	}
+}
+
+// TestCosignaturesThatDoNotHold: of another tree, or altered, is no checkpoint; a
+// stranger's counts for nothing.
+func TestCosignaturesThatDoNotHold(t *testing.T) {
+	log, w := newKey(t), newWitness(t, "witness.example/1")
+	trust, err := ParseTrust([]byte("log " + log.VerifierKey() + "\nwitness w " + w.key + "\nquorum w\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, _ := log.Sign(5, leaf(5))
+	other, _ := log.Sign(6, leaf(6))
+	if _, err := trust.Open(WithCosignatures(signed, []string{w.cosign(t, other, log)})); err == nil {
+		t.Error("the cosignature of another tree: accepted")
+	}
+	line := w.cosign(t, signed, log)
+	good := WithCosignatures(signed, []string{line})
+	for i := len(signed); i < len(good); i++ {
+		bad := bytes.Clone(good)
+		bad[i] ^= 1
+		if opened, err := trust.Open(bad); err == nil && trust.Enough(opened) {
+			t.Errorf("byte %d, %q to %q: witnessed", i, good[i], bad[i])
+		}
+	}
+}
+
+func TestTrustThatIsNone(t *testing.T) {
+	log, w := newKey(t), newWitness(t, "witness.example/1")
+	head := "log " + log.VerifierKey() + "\nwitness w " + w.key + "\n"
+	for _, bad := range []string{
+		"", "quorum none\n", "log " + log.VerifierKey() + "\n", head, head + "quorum x\n", head + "quorum w\nquorum w\n",
+		head + "log " + log.VerifierKey() + "\nquorum w\n", head + "witness w2 " + w.key + "\nquorum w\n", head + "witness w " + newWitness(t, "x").key + "\nquorum w\n",
+		head + "group g 2 w\nquorum g\n", head + "group g 0 w\nquorum g\n", head + "group g any\nquorum g\n", head + "group g any w w\nquorum g\n",
+		head + "group g any w\ngroup h any w\nquorum h\n", head + "group none any w\nquorum none\n", head + "group g any x\nquorum g\n",
+		head + "witness x not-a-key\nquorum w\n", head + "witness x " + strings.Replace(newWitness(t, "x").key, "+", "+0", 1) + "\nquorum w\n",
+		head + "witness x " + newWitness(t, "x").key + " ftp://x\nquorum w\n", head + "witnes x\nquorum w\n", "log x\nquorum none\n",
+	} {
+		if _, err := ParseTrust([]byte(bad)); err == nil {
+			t.Errorf("accepted:\n%s", bad)
+		}
+	}
+}
+
+func FuzzParseTrust(f *testing.F) {
+	f.Add([]byte("log x\nwitness a b c\ngroup g any a\nquorum g\n"))
+	f.Add([]byte("quorum none\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if trust, err := ParseTrust(text); err == nil && trust.Log == nil {
+			t.Error("a policy without a log")
+		}
+	})
+}
