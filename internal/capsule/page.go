@@ -1,0 +1,3 @@
+package capsule
+
+func (c Contents) page() ([]byte, error) { return []byte("<!doctype html>"), nil }
