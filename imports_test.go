@@ -58,13 +58,13 @@ var walls = map[string]wall{
 	"internal/workflow": {
 		[]string{
 			"internal/cab", "internal/evidence", "internal/risk", "internal/ledger", "internal/artifact", "internal/collect", "internal/attest",
-			"internal/attachment", "internal/store",
+			"internal/attachment", "internal/capsule", "internal/store",
 		},
 		[]string{"database/sql", "net/http"}, "a verb knows neither SQL nor HTTP",
 	},
 	"internal/identity": {[]string{"internal/cab", "internal/store"}, nil, "who you are is settled before what you want"},
 	"internal/httpapi": {
-		[]string{"api", "internal/workflow", "internal/identity", "internal/cab", "internal/evidence", "internal/risk", "internal/ledger", "internal/attest"},
+		[]string{"api", "internal/workflow", "internal/identity", "internal/cab", "internal/evidence", "internal/risk", "internal/ledger", "internal/attest", "internal/capsule"},
 		[]string{"database/sql"}, "the outside is thin: it only calls verbs",
 	},
 	"api": {nil, nil, "the contract is public and imports nothing of ours"},

@@ -29,22 +29,12 @@ type outcome struct {
 
 // judge makes everything again that was decided, and compares.
 func (v *verification) judge() {
-	r, p, assessed, err := v.trail.Request(v.request)
+	o, err := v.tellOutcome(v.request)
 	if err != nil {
 		v.failed(checkTrail, err)
 		return
 	}
-	v.pass(checkTrail, "they are one trail without a gap, and give %s as it stands: %s", r.Name, r.Status)
-	o := &outcome{pkg: p, risk: assessed, votes: v.trail.Votes[r.ID]}
-	o.Deployment, o.Request = v.trail.Deployments[r.DeploymentID], r
-	if d, ok := v.trail.Decisions[r.ID]; ok {
-		o.decided, o.Decision = &d, &d.Decision
-	}
-	for _, x := range v.trail.Exceptions {
-		if x.RequestID == r.ID {
-			o.Exceptions = append(o.Exceptions, x)
-		}
-	}
+	v.pass(checkTrail, "they are one trail without a gap, and give %s as it stands: %s", o.Request.Name, o.Request.Status)
 	v.outcome = o
 	document := v.document(o)
 	model := v.rules(o)
@@ -55,6 +45,26 @@ func (v *verification) judge() {
 		v.score(o, model)
 	}
 	v.decision(o)
+}
+
+// tellOutcome is what the events say of a request.
+func (s *said) tellOutcome(name string) (*outcome, error) {
+	r, p, assessed, err := s.trail.Request(name)
+	if err != nil {
+		return nil, err
+	}
+	o := &outcome{pkg: p, risk: assessed, votes: s.trail.Votes[r.ID]}
+	o.Deployment, o.Request = s.trail.Deployments[r.DeploymentID], r
+	if d, ok := s.trail.Decisions[r.ID]; ok {
+		o.decided, o.Decision = &d, &d.Decision
+	}
+	for _, x := range s.trail.Exceptions {
+		if x.RequestID == r.ID {
+			o.Exceptions = append(o.Exceptions, x)
+		}
+	}
+	slices.SortFunc(o.Exceptions, func(a, b cab.Exception) int { return a.RequestedAt.Compare(b.RequestedAt) })
+	return o, nil
 }
 
 // document: the bytes are those that were filed, submitted and decided on.

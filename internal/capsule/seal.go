@@ -42,9 +42,9 @@ func (c Contents) check() error {
 	switch {
 	case len(c.Document) > maxDocument, len(c.Model) > maxPublished, len(c.Policy) > maxPublished, len(c.Timestamp) > maxTimestamp,
 		len(c.Checkpoint) > maxNote, len(c.Trust) > ledger.MaxTrust:
-		return fmt.Errorf("capsule of %s: a document in it is larger than a capsule holds", c.Request)
+		return fmt.Errorf("%w: a document of %s is larger than a capsule holds", ErrTooLarge, c.Request)
 	case leaves > maxLeaves:
-		return fmt.Errorf("capsule of %s: its events have %d bytes together, and a capsule holds %d", c.Request, leaves, maxLeaves)
+		return fmt.Errorf("%w: the events of %s have %d bytes together, and a capsule holds %d", ErrTooLarge, c.Request, leaves, maxLeaves)
 	}
 	return nil
 }

@@ -33,11 +33,16 @@ type verification struct {
 
 	trust      *ledger.Trust
 	checkpoint *ledger.Cosigned // nil unless it holds
-	trail      cab.Trail
 	events     int
-	model      *cab.Published
-	policy     *cab.Published
-	outcome    *outcome
+	said
+	outcome *outcome
+}
+
+// said is what the events of a capsule say.
+type said struct {
+	trail  cab.Trail
+	model  *cab.Published
+	policy *cab.Published
 }
 
 // Verify checks a capsule. What is wrong with it is in the report; an error says
@@ -275,7 +280,7 @@ func (v *verification) event(leafName, proofName string) {
 	case v.checkpoint != nil:
 		v.failed(checkEvents, ledger.CheckInclusion(proof.Path, e.Seq, ledger.LeafHash(leaf), v.checkpoint.Checkpoint))
 	}
-	v.tell(e)
+	v.failed(v.tell(e))
 }
 
 func readEvent(leaf []byte) (e cab.Event, err error) {
@@ -285,25 +290,25 @@ func readEvent(leaf []byte) (e cab.Event, err error) {
 	return e, nil
 }
 
-// tell takes in what an event says.
-func (v *verification) tell(e cab.Event) {
+// tell takes in what an event says. What is wrong with that is the business of a
+// check.
+func (s *said) tell(e cab.Event) (check string, err error) {
 	if e.Type != cab.ModelChanged && e.Type != cab.PolicyChanged {
-		v.failed(checkTrail, v.trail.Add(e))
-		return
+		return checkTrail, s.trail.Add(e)
 	}
 	published, err := e.Publication()
 	if err != nil {
-		v.fail(checkRules, "%v", err)
-		return
+		return checkRules, err
 	}
-	to := &v.model
+	to := &s.model
 	if e.Type == cab.PolicyChanged {
-		to = &v.policy
+		to = &s.policy
 	}
 	if *to != nil {
-		v.fail(checkRules, "event %d publishes another one, and a capsule has one of each", e.Seq)
+		err = fmt.Errorf("event %d publishes another one, and a capsule has one of each", e.Seq)
 	}
 	*to = published
+	return checkRules, err
 }
 
 func (v *verification) endEvents() {

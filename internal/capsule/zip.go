@@ -2,6 +2,7 @@ package capsule
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -77,6 +78,9 @@ func endRecord(members int, size, offset int64) []byte {
 	return le.AppendUint16(h, 0)
 }
 
+// ErrTooLarge is of what does not fit into a capsule.
+var ErrTooLarge = errors.New("this is too much for one capsule")
+
 // place gives members their offsets and returns the size of the whole.
 func place(members []member) (int64, error) {
 	offset, directory := int64(0), int64(0)
@@ -87,7 +91,7 @@ func place(members []member) (int64, error) {
 	}
 	total := offset + directory + endLength
 	if total > maxSize || len(members) > maxMembers {
-		return 0, fmt.Errorf("the capsule would have %d bytes in %d members, and a zip without extensions holds %d in %d; leave the attachments out", total, len(members), int64(maxSize), maxMembers)
+		return 0, fmt.Errorf("%w: %d bytes in %d members, and a zip without extensions holds %d in %d; leave the attachments out", ErrTooLarge, total, len(members), int64(maxSize), maxMembers)
 	}
 	return total, nil
 }

@@ -57,6 +57,8 @@ POST /cab/exceptions/{id}/reject         pending    401 403 403 403 2   403 403 
 POST /cab/exceptions/{id}/revoke         granted    401 403 403 403 2   403 403 403
 GET  /events                             -          401 2   2   2   2   2   2   2
 GET  /checkpoint                         -          401 2   2   2   2   2   2   2
+GET  /capsules/{id}                      waiting    401 2   403 2   2   403 2   2
+GET  /capsules/{id}                      approved   401 2   403 2   2   403 2   2
 GET  /risk-models                        -          401 2   2   2   2   2   2   2
 GET  /risk-models/{version}              -          401 2   2   2   2   2   2   2
 POST /risk-models/{version}/score        -          401 2   2   2   2   2   2   2

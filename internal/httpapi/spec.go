@@ -87,8 +87,8 @@ func (s *spec) add(rt *route) {
 			op.RequestBody.Content["multipart/form-data"] = s.withFiles(body)
 		}
 	}
-	if rt.answer == any(fileBytes{}) {
-		op.Responses[fmt.Sprint(rt.status)].Content = map[string]*huma.MediaType{"application/octet-stream": {}}
+	if file, ok := rt.answer.(fileBytes); ok {
+		op.Responses[fmt.Sprint(rt.status)].Content = map[string]*huma.MediaType{file.media: {}}
 	}
 	item := s.api.Paths[rt.path]
 	if item == nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/eucora/eucora/internal/artifact"
 	"github.com/eucora/eucora/internal/attachment"
 	"github.com/eucora/eucora/internal/cab"
+	"github.com/eucora/eucora/internal/ledger"
 	"github.com/eucora/eucora/internal/store"
 	"github.com/google/uuid"
 	"golang.org/x/sync/semaphore"
@@ -35,6 +36,8 @@ type Service struct {
 	trust *artifact.Trust
 	room  *semaphore.Weighted // for files that are read, in units of readingUnit
 
+	witnesses *ledger.Trust // who counts to whoever checks; nil: the log alone
+
 	keys atomic.Pointer[[]cab.Key] // attestation keys that the ledger knows as they are
 }
 
@@ -43,6 +46,8 @@ type Options struct {
 	Clock func() time.Time  // nil: the machine's
 	Files *attachment.Store // of evidence packages; nil: none are taken, and none are found
 	Trust *artifact.Trust   // whose signatures count; nil: nobody's
+
+	Witnesses *ledger.Trust // of the ledger's checkpoints; nil: there are none
 }
 
 // New makes a service.
@@ -52,7 +57,7 @@ func New(st *store.Store, o Options) *Service {
 	}
 	return &Service{
 		store: st, clock: o.Clock, scored: newRecent[reading](), intents: newRecent[cab.Deployment](),
-		files: o.Files, trust: o.Trust, room: semaphore.NewWeighted(readingMost),
+		files: o.Files, trust: o.Trust, witnesses: o.Witnesses, room: semaphore.NewWeighted(readingMost),
 	}
 }
 

@@ -41,8 +41,10 @@ func (all Members) Zip() []byte {
 	for _, m := range all {
 		h := &zip.FileHeader{
 			Name: m.Name, CRC32: crc32.ChecksumIEEE(m.Body), CompressedSize64: uint64(len(m.Body)), UncompressedSize64: uint64(len(m.Body)),
-			CreatorVersion: 20, ReaderVersion: 20, ModifiedDate: 0x21,
+			CreatorVersion: 20, ReaderVersion: 20,
 		}
+		//lint:ignore SA1019 with Modified instead an extra field would be written
+		h.ModifiedDate = 0x21
 		must(must(z.CreateRaw(h)).Write(m.Body))
 	}
 	must(0, z.Close())

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/asn1"
+	"fmt"
 	"hash/crc32"
 	"io"
 	"math/big"
@@ -87,16 +88,41 @@ func (w *World) event(l log, seq int64) capsule.Event {
 	return capsule.Event{Seq: seq, Leaf: l.leaves[seq], Path: must(l.tiles.Inclusion(seq, int64(len(l.leaves))))}
 }
 
-// Capsule is the capsule of the site's story.
+// Capsule is the capsule of the site's story. Of events that were rewritten the
+// program would make none: then it is put together here.
 func (w *World) Capsule(withFiles bool) []byte {
+	if w.rewritten {
+		return w.members(withFiles).Sealed(w.r.Name, w.Signer)
+	}
 	var out bytes.Buffer
 	must(must(capsule.Seal(w.Contents(withFiles), w.Signer.SignManifest)).WriteTo(&out))
 	return out.Bytes()
 }
 
+// members are what is in the capsule, with a page that says nothing. The manifest is
+// left open.
+func (w *World) members(withFiles bool) Members {
+	c := w.Contents(withFiles)
+	all := Members{{"manifest", nil}, {"checkpoint", c.Checkpoint}, {"trust", []byte(c.Trust)}}
+	if c.Timestamp != nil {
+		all = append(all, Member{"timestamp.tsr", c.Timestamp})
+	}
+	all = append(all, Member{"model.json", c.Model}, Member{"policy.json", c.Policy}, Member{"document.json", c.Document})
+	for _, e := range c.Events {
+		name := fmt.Sprintf("events/%012d", e.Seq)
+		all = append(all, Member{name + ".json", e.Leaf}, Member{name + ".tlog-proof", ledger.Proof{Seq: e.Seq, Path: e.Path, Checkpoint: c.Checkpoint}.Text()})
+	}
+	all = append(all, Member{"index.html", []byte("<!doctype html><p>nothing")})
+	for _, a := range c.Attachments {
+		all = append(all, Member{"attachments/" + a.SHA256, must(io.ReadAll(must(a.Open())))})
+	}
+	return all
+}
+
 // Rewrite changes events, and makes the log anew of them: what somebody can do who
 // has the database and the log's key.
 func (w *World) Rewrite(change func(e *cab.Event)) *World {
+	w.rewritten = true
 	for i := range w.Events {
 		if w.belongs(w.Events[i]) {
 			change(&w.Events[i])
@@ -107,6 +133,7 @@ func (w *World) Rewrite(change func(e *cab.Event)) *World {
 
 // Drop takes an event out of the log: the last of its type in the story.
 func (w *World) Drop(kind cab.EventType) *World {
+	w.rewritten = true
 	for i := len(w.Events) - 1; ; i-- {
 		if w.belongs(w.Events[i]) && w.Events[i].Type == kind {
 			w.Events = slices.Delete(w.Events, i, i+1)
@@ -117,6 +144,7 @@ func (w *World) Drop(kind cab.EventType) *World {
 
 // Repeat puts the last event of a type into the log a second time.
 func (w *World) Repeat(kind cab.EventType) *World {
+	w.rewritten = true
 	for i := len(w.Events) - 1; ; i-- {
 		if w.belongs(w.Events[i]) && w.Events[i].Type == kind {
 			w.Events = append(w.Events, clone(w.Events[i]))

@@ -59,6 +59,7 @@ type World struct {
 	r         cab.Request
 	x         []cab.Exception
 	votes     []cab.Vote
+	rewritten bool
 	Witnessed bool // the checkpoint gets the witness's cosignature
 	Stamped   bool // and a time-stamp
 }
