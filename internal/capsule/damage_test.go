@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 
@@ -156,6 +157,7 @@ func TestReaderThatFails(t *testing.T) {
 	}
 }
 
+// FuzzVerify: of bytes from anywhere.
 func FuzzVerify(f *testing.F) {
 	for _, c := range capsuletest.Cases() {
 		f.Add(c.Capsule)
@@ -176,6 +178,49 @@ func FuzzVerify(f *testing.F) {
 		r, err := capsule.Verify(bytes.NewReader(b), int64(len(b)), capsule.Options{Key: key})
 		if err == nil && r.Holds() && !bytes.Equal(b, good) {
 			t.Error("a capsule that nobody signed holds")
+		}
+	})
+}
+
+// FuzzMember: an insider puts something else into a capsule, and signs it again.
+func FuzzMember(f *testing.F) {
+	w := capsuletest.Stories()[3].Make()
+	m := capsuletest.Unpack(w.Capsule(true))
+	for i, member := range m[1:] {
+		f.Add(uint8(i), member.Body)
+	}
+	f.Fuzz(func(t *testing.T, which uint8, body []byte) {
+		member := m[1+int(which)%(len(m)-1)]
+		b := m.With(member.Name, body).Sealed(w.Name(), w.Signer)
+		r, err := capsule.Verify(bytes.NewReader(b), int64(len(b)), capsule.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		free := member.Name == "index.html" || member.Name == "trust" || member.Name == "timestamp.tsr" // nothing else speaks of these
+		if r.Holds() && !free && !bytes.Equal(body, member.Body) {
+			t.Errorf("another %s, and it holds", member.Name)
+		}
+	})
+}
+
+// FuzzEvent: whoever has the log's key writes what they like into the log. Nothing
+// that an event says may be too much for whoever reads it.
+func FuzzEvent(f *testing.F) {
+	w := capsuletest.Stories()[3].Make()
+	n := 0
+	for _, member := range capsuletest.Unpack(w.Capsule(false)) {
+		if strings.HasPrefix(member.Name, "events/") && strings.HasSuffix(member.Name, ".json") {
+			f.Add(uint8(n), member.Body)
+			n++
+		}
+	}
+	f.Fuzz(func(t *testing.T, which uint8, leaf []byte) {
+		if len(leaf) > ledger.MaxLeaf {
+			return
+		}
+		b := w.Forge(int(which)%n, leaf).Capsule(false)
+		if _, err := capsule.Verify(bytes.NewReader(b), int64(len(b)), capsule.Options{}); err != nil {
+			t.Fatal(err)
 		}
 	})
 }

@@ -42,6 +42,9 @@ func Stories() []Story {
 	}
 }
 
+// Name is the CAB- name of the story's request.
+func (w *World) Name() string { return w.r.Name }
+
 // filed is a site where something was submitted, and something else after it.
 func filed(kind string, policy func(*cab.Policy), files ...[]byte) *World {
 	w := NewWorld(policy)

@@ -60,8 +60,9 @@ type World struct {
 	x         []cab.Exception
 	votes     []cab.Vote
 	rewritten bool
-	Witnessed bool // the checkpoint gets the witness's cosignature
-	Stamped   bool // and a time-stamp
+	raw       map[int][]byte // what stands in events' places
+	Witnessed bool           // the checkpoint gets the witness's cosignature
+	Stamped   bool           // and a time-stamp
 }
 
 // Witness cosigns whatever it is shown.
