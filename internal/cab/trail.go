@@ -3,6 +3,7 @@ package cab
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -251,10 +252,12 @@ func (t *Trail) addOnce(e Event, f *faults) {
 // said of that. An error says what the events lack, or where they contradict
 // themselves.
 func (t *Trail) Request(name string) (Request, Package, Risk, error) {
-	for _, r := range t.Requests {
-		if r.Name != name {
-			continue
-		}
+	found := slices.Collect(maps.Values(t.Requests))
+	found = slices.DeleteFunc(found, func(r Request) bool { return r.Name != name })
+	if len(found) > 1 {
+		return Request{}, Package{}, Risk{}, fmt.Errorf("%d requests among the events call themselves %s", len(found), name)
+	}
+	for _, r := range found {
 		p, filed := t.Packages[r.PackageID]
 		risk, assessed := t.Risks[r.PackageID]
 		d, intended := t.Deployments[r.DeploymentID]
@@ -281,7 +284,7 @@ func (e Event) Publication() (*Published, error) {
 	switch {
 	case e.Type != ModelChanged && e.Type != PolicyChanged, p == nil, e.Data.Model != nil && e.Data.Policy != nil:
 		return nil, fmt.Errorf("event %d (%s) publishes nothing", e.Seq, e.Type)
-	case e.Actor.Role != Admin && e.Actor != Setup:
+	case !(doer{[]Role{Admin}, Setup}).is(e.Actor):
 		return nil, fmt.Errorf("event %d (%s) was done by %s as %s, who may not", e.Seq, e.Type, e.Actor.ID, e.Actor.Role)
 	}
 	return p, nil

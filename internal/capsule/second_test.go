@@ -1,0 +1,231 @@
+package capsule_test
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/eucora/eucora/internal/capsule/capsuletest"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// second is the other verifier, in a process that answers as long as it is asked.
+type second struct {
+	t   *testing.T
+	in  *bufio.Writer
+	out *bufio.Scanner
+	dir string
+	n   int // of capsules that both were asked about
+}
+
+// asked answers each line, a capsule's file and perhaps a key or a trust policy's
+// file, with a line: holds, or what does not.
+const asked = `
+import sys
+sys.path.insert(0, sys.argv[1])
+import eucora_verify as v
+for line in sys.stdin:
+    name, how, what = line.rstrip("\n").split("\t")
+    told = []
+    key = v.Key(what) if how == "key" else None
+    trust = v.Trust(open(what, "rb").read()) if how == "trust" else None
+    holds = v.verify(open(name, "rb").read(), key, trust, told.append)
+    print("holds" if holds else "; ".join(t for t in told if t.startswith("BAD")).encode("ascii", "replace").decode(), flush=True)
+`
+
+// python finds a Python that the second verifier runs on. Where there is none the
+// test is skipped, and says so; with EUCORA_REQUIRE_PYTHON=1 (make test) that is a
+// failure.
+func python(t *testing.T) string {
+	t.Helper()
+	for _, name := range []string{"python3", "/usr/bin/python3"} {
+		if exec.Command(name, "-c", "import sys, cryptography; sys.exit(sys.version_info < (3, 11))").Run() == nil {
+			return name
+		}
+	}
+	if os.Getenv("EUCORA_REQUIRE_PYTHON") == "1" {
+		t.Fatal("Python 3.11 with the package cryptography is required (Debian: python3-cryptography)")
+	}
+	t.Skip("the second verifier is left out: there is no Python 3.11 with the package cryptography")
+	return ""
+}
+
+func newSecond(t *testing.T) *second {
+	cmd := exec.Command(python(t), "-c", asked, "../../verify")
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := in.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("the second verifier: %v", err)
+		}
+	})
+	return &second{t: t, in: bufio.NewWriter(in), out: bufio.NewScanner(out), dir: t.TempDir()}
+}
+
+// agrees asks both verifiers and reports whether they say the same.
+func (s *second) agrees(c capsuletest.Case) {
+	s.t.Helper()
+	path := filepath.Join(s.dir, "capsule.zip")
+	how, what := "", ""
+	if c.Key != "" {
+		how, what = "key", c.Key
+	}
+	if c.Trust != "" {
+		how, what = "trust", filepath.Join(s.dir, "trust")
+		if err := os.WriteFile(what, []byte(c.Trust), 0o600); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(path, c.Capsule, 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	fmt.Fprintf(s.in, "%s\t%s\t%s\n", path, how, what)
+	if err := s.in.Flush(); err != nil || !s.out.Scan() {
+		s.t.Fatalf("%s: the second verifier is gone: %v", c.Name, err)
+	}
+	s.n++
+	ours := verify(s.t, c)
+	if theirs := s.out.Text(); ours.Holds() != (theirs == "holds") {
+		s.t.Errorf("%s: ours holds: %v; the second: %s\n%s", c.Name, ours.Holds(), theirs, text(ours))
+	}
+}
+
+// TestSecondOpinion: the verifier in another language, made from the format's
+// description, says the same of every capsule, good or damaged.
+func TestSecondOpinion(t *testing.T) {
+	s := newSecond(t)
+	for _, c := range capsuletest.Cases() {
+		s.agrees(c)
+	}
+	t.Logf("both said the same of %d capsules", s.n)
+}
+
+// TestSecondOpinionOfForgeries: also of whatever somebody with the log's key puts
+// into the log, member by member. Some of it, of one capsule; with
+// EUCORA_EVERY_BIT all of it, of all capsules.
+func TestSecondOpinionOfForgeries(t *testing.T) {
+	s, every, step := newSecond(t), os.Getenv("EUCORA_EVERY_BIT") != "", 8
+	switch {
+	case every:
+		step = 1
+	case race:
+		step = 80
+	}
+	made := 0
+	each := func(text []byte, forge func(name string, forged []byte) capsuletest.Case) {
+		all := variants(t, text)
+		for _, name := range slices.Sorted(maps.Keys(all)) {
+			if made++; made%step == 0 {
+				s.agrees(forge(name, all[name]))
+			}
+		}
+	}
+	for _, story := range capsuletest.Stories() {
+		if !every && story.Name != "excepted" {
+			continue
+		}
+		for n, leaf := range story.Make().Leaves() {
+			each(leaf, func(name string, forged []byte) capsuletest.Case {
+				return capsuletest.Case{Name: fmt.Sprintf("%s, event %d, %s", story.Name, n, name), Capsule: story.Make().Forge(n, forged).Capsule(false)}
+			})
+		}
+		m := capsuletest.Unpack(story.Make().Capsule(false))
+		for _, member := range []string{capsuletest.DocumentMember, capsuletest.ModelMember, capsuletest.PolicyMember} {
+			each(m.Body(member), func(name string, forged []byte) capsuletest.Case {
+				return capsuletest.Case{Name: fmt.Sprintf("%s, %s, %s", story.Name, member, name), Capsule: story.Make().Forged(member, forged)}
+			})
+		}
+	}
+	t.Logf("both said the same of %d capsules", s.n)
+}
+
+// variants are JSON texts that differ from one in one member each, in RFC 8785
+// form.
+func variants(t *testing.T, text []byte) map[string][]byte {
+	var root any
+	if err := json.Unmarshal(text, &root); err != nil {
+		t.Fatal(err)
+	}
+	found := map[string][]byte{}
+	keep := func(name string) {
+		changed, err := json.Marshal(root, json.Deterministic(true))
+		form := jsontext.Value(changed)
+		if err == nil {
+			err = form.Canonicalize()
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if !bytes.Equal(form, text) {
+			found[name] = form
+		}
+	}
+	vary("", root, keep)
+	return found
+}
+
+// vary changes each member in turn, and calls keep while it is changed.
+func vary(path string, at any, keep func(name string)) {
+	switch at := at.(type) {
+	case map[string]any:
+		at["zz"] = "more"
+		keep(path + ".zz more")
+		delete(at, "zz")
+		for _, name := range slices.Sorted(maps.Keys(at)) {
+			before := at[name]
+			for i, other := range others(before) {
+				at[name] = other
+				keep(fmt.Sprintf("%s.%s other %d", path, name, i))
+			}
+			at[name] = before
+			vary(path+"."+name, before, keep)
+			delete(at, name)
+			keep(path + "." + name + " left out")
+			at[name] = before
+		}
+	case []any:
+		for i, before := range at {
+			for n, other := range others(before) {
+				at[i] = other
+				keep(fmt.Sprintf("%s[%d] other %d", path, i, n))
+			}
+			at[i] = before
+			vary(fmt.Sprintf("%s[%d]", path, i), before, keep)
+		}
+	}
+}
+
+func others(value any) []any {
+	switch v := value.(type) {
+	case string:
+		return []any{"", v + "x", strings.ToUpper(v), 7.0, nil}
+	case float64:
+		return []any{v + 1, v - 1, 0.0, v + 0.5, "7", nil}
+	case bool:
+		return []any{!v, "true", 1.0, nil}
+	case []any:
+		return []any{[]any{}, map[string]any{}, "x", append(append([]any{}, v...), v...)}
+	}
+	return []any{nil, "x", []any{}}
+}
