@@ -167,7 +167,7 @@ func (w *world) thing(key, kind string) (path, body string) {
 		w.post("sam", "/api/v1/cab/exceptions/"+of.exception+"/reject/", `{"rationale":"no"}`)
 		body = askBody(of.deployment)
 	}
-	if strings.Contains(path, "{seq}") {
+	if strings.HasPrefix(path, "/events/{seq}") {
 		path = strings.Replace(path, "{seq}", fmt.Sprint(w.firstEvent(of.deployment)), 1)
 	}
 	if key == "POST /evidence" {
