@@ -7,6 +7,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -323,4 +326,55 @@ func TestWitnessedIsServed(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestTorchwoodReads: a client by others, unmodified, reads the log from end to end
+// and checks a proof; and finds out when an event was altered.
+func TestTorchwoodReads(t *testing.T) {
+	program, err := filepath.Abs("../../bin/tlogread")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(program); err != nil {
+		if os.Getenv("EUCORA_REQUIRE_PEERS") == "1" {
+			t.Fatal(err)
+		}
+		t.Skipf("make peers builds it: %v", err)
+	}
+	w := newWorld(t, storetest.Engines(t)[0])
+	w.submitted("low")
+	size := w.grow(700).Size
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	policy := file("policy", "log "+w.store.LedgerKey()+"\nquorum none\n")
+	run := func(args ...string) (string, error) {
+		command := exec.Command(program, append([]string{w.server.URL + "/log/", policy}, args...)...)
+		command.Env = []string{"TOKEN=" + w.tokens["ada"]}
+		out, err := command.CombinedOutput()
+		return string(out), err
+	}
+	if out, err := run(); err != nil || !strings.HasPrefix(out, fmt.Sprintf("%d of %d entries, ", size, size)) {
+		t.Errorf("%v: %s", err, out)
+	}
+	proof := file("proof", w.send("erin", "GET", fmt.Sprintf("/api/v1/events/%d/proof/", w.firstEvent(w.submitted("low").deployment)), "").body)
+	for seq, holds := range map[int64]bool{size: true, size - 1: false} {
+		event := file("event", w.send("ada", "GET", fmt.Sprintf("/api/v1/events/%d/", seq), "").body)
+		if out, err := run(proof, event); (err == nil) != holds {
+			t.Errorf("event %d: %v: %s", seq, err, out)
+		}
+	}
+	db := storetest.Owner(t, w.url)
+	storetest.DropTriggers(t, db, w.engine)
+	if _, err := db.Exec(`UPDATE event SET leaf = (SELECT leaf FROM event WHERE seq = 4) WHERE seq = 500`); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := run(); err == nil || !strings.Contains(out, "hash mismatch for entry 500") {
+		t.Errorf("%v: %s", err, out)
+	}
 }
