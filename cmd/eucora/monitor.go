@@ -75,29 +75,30 @@ func (c *auditMonitorCmd) Run(a *app) error {
 
 // again looks until it is stopped. What was found is printed when it is new.
 func (c *auditMonitorCmd) again(a *app, watch *monitor.Watch, p *progress) error {
-	found := false
+	found, blind := false, false
 	var last []string
-	for ticker := time.NewTicker(c.Every); ; {
+	ticker := time.NewTicker(c.Every)
+	defer ticker.Stop()
+	for {
 		report, err := watch.Round(a.ctx)
 		p.done()
 		if a.ctx.Err() == nil { // what stopping cut off says nothing
-			repeated := report
-			if slices.Equal(report.Findings, last) {
-				repeated.Findings = nil
-			}
+			known := len(last) > 0 && slices.Equal(report.Findings, last)
+			found = found || len(report.Findings) > 0
 			last = report.Findings
-			found = found || len(last) > 0
-			if err = c.verdict(a, repeated, err); statusOf(err) == exitUnknown {
+			if known && !c.JSON {
+				a.printf("as before: what was found is there still (%d)\n", len(last))
+			} else if err = c.verdict(a, report, err); err != nil {
 				a.complain(err)
 			}
+			blind = err != nil && statusOf(err) == exitUnknown
 		}
 		select {
 		case <-a.ctx.Done():
-			ticker.Stop()
-			if found {
+			switch {
+			case found:
 				return &exitError{code: exitNo}
-			}
-			if statusOf(err) == exitUnknown {
+			case blind:
 				return &exitError{code: exitUnknown}
 			}
 			return nil

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/eucora/eucora/api"
 	"github.com/eucora/eucora/internal/attest"
@@ -262,7 +263,7 @@ func (w *world) grow(n int) {
 	w.t.Helper()
 	w.ok(w.store.Update(ctx, func(tx *store.Tx) error {
 		for range n {
-			if err := tx.Save(cab.Change{Events: []cab.Event{{Type: cab.AccessRefused, Actor: cab.Guard, Data: cab.EventData{Refusals: 1}}}}); err != nil {
+			if err := tx.Save(cab.Change{Events: []cab.Event{{Type: cab.AccessRefused, Time: time.Now().UTC(), Actor: cab.Guard, Data: cab.EventData{Refusals: 1}}}}); err != nil {
 				return err
 			}
 		}
