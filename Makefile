@@ -1,20 +1,25 @@
 # make test: everything, on both engines, with the race detector, vet and lint.
 GO ?= go
 export EUCORA_REQUIRE_POSTGRES = 1
+export EUCORA_REQUIRE_PEERS = 1
 
-.PHONY: test quick lint postgres soak bench fuzz build
+.PHONY: test quick lint postgres peers soak bench fuzz build
 
-test: postgres lint
+test: postgres lint peers
 	$(GO) test -race -timeout 20m ./...
 
 quick: ## without PostgreSQL if there is none, and without the race detector
-	EUCORA_REQUIRE_POSTGRES= $(GO) test ./...
+	EUCORA_REQUIRE_POSTGRES= EUCORA_REQUIRE_PEERS= $(GO) test ./...
 
 lint:
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt would change: $$unformatted"; exit 1; }
 	$(GO) vet ./...
 	cd tools && $(GO) build -o ../bin/staticcheck honnef.co/go/tools/cmd/staticcheck
 	bin/staticcheck ./...
+
+# Programs by others that tests have read what we serve.
+peers:
+	cd tools && $(GO) build -o ../bin/tlogread ./tlogread
 
 # On Debian, as root, PostgreSQL is installed if it is missing.
 postgres:

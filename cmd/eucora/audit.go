@@ -18,6 +18,10 @@ import (
 type auditCmd struct {
 	Trail  auditTrailCmd  `cmd:"" help:"Everything that happened to something, oldest first."`
 	Verify auditVerifyCmd `cmd:"" help:"Check the ledger: through a server, or a whole database with --whole-database."`
+
+	Monitor     auditMonitorCmd     `cmd:"" help:"Watch a log that others run: mirror it, hold it against what it showed before, and what the API shows against it."`
+	Proof       auditProofCmd       `cmd:"" help:"Proof that one event is in the signed log, for whoever has no account."`
+	VerifyProof auditVerifyProofCmd `cmd:"" help:"Check an event and its proof, with no server." name:"verify-proof"`
 }
 
 type auditTrailCmd struct {

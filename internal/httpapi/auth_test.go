@@ -110,7 +110,7 @@ func TestAccessEndsAtOnce(t *testing.T) {
 		n := 0
 		for how, end := range end {
 			for _, rt := range w.api.routes {
-				path := strings.NewReplacer("{id}", of.request, "{version}", "1.0", "{sha256}", strings.Repeat("0", 64)).Replace(rt.path)
+				path := strings.NewReplacer("{id}", of.request, "{version}", "1.0", "{seq}", "0", "{sha256}", strings.Repeat("0", 64)).Replace(rt.path)
 				switch {
 				case strings.HasPrefix(rt.path, "/deployments/{id}"):
 					path = strings.Replace(rt.path, "{id}", of.deployment, 1)

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -56,6 +57,8 @@ POST /cab/exceptions/{id}/approve        pending    401 403 403 403 2   403 403 
 POST /cab/exceptions/{id}/reject         pending    401 403 403 403 2   403 403 403
 POST /cab/exceptions/{id}/revoke         granted    401 403 403 403 2   403 403 403
 GET  /events                             -          401 2   2   2   2   2   2   2
+GET  /events/{seq}                       waiting    401 2   403 2   2   403 2   2
+GET  /events/{seq}/proof                 waiting    401 2   403 2   2   403 2   2
 GET  /checkpoint                         -          401 2   2   2   2   2   2   2
 GET  /risk-models                        -          401 2   2   2   2   2   2   2
 GET  /risk-models/{version}              -          401 2   2   2   2   2   2   2
@@ -163,6 +166,9 @@ func (w *world) thing(key, kind string) (path, body string) {
 		of = w.submitted("high")
 		w.post("sam", "/api/v1/cab/exceptions/"+of.exception+"/reject/", `{"rationale":"no"}`)
 		body = askBody(of.deployment)
+	}
+	if strings.HasPrefix(path, "/events/{seq}") {
+		path = strings.Replace(path, "{seq}", fmt.Sprint(w.firstEvent(of.deployment)), 1)
 	}
 	if key == "POST /evidence" {
 		body = `{"deployment_intent_id":"` + of.deployment + `","evidence_data":{}}`

@@ -33,8 +33,12 @@ func (rt *route) files() bool {
 	return ok
 }
 
-// fileBytes stands in the contract for the bytes of a file.
-type fileBytes struct{}
+// fileBytes stands in the contract for the bytes of a file, and proofText for a
+// proof.
+type (
+	fileBytes struct{}
+	proofText struct{}
+)
 
 // param is a query parameter.
 type param struct {
@@ -106,6 +110,8 @@ func (s *Server) allRoutes() []route {
 			{"since", "from this time on (RFC 3339)", false}, {"until", "before this time (RFC 3339)", false},
 			{"order", "newest (if absent) or oldest first", false},
 		}, nil, api.List[api.Event]{}, s.events, false},
+		{get, "/events/{seq}", cab.ReadEvents, "One event, as it was hashed", ok, nil, nil, api.Event{}, s.event, false},
+		{get, "/events/{seq}/proof", cab.ReadEvents, "Proof that an event is in the signed log (c2sp.org/tlog-proof@v1)", ok, nil, nil, proofText{}, s.proof, false},
 		{get, "/checkpoint", cab.ReadEvents, "The newest signed checkpoint", ok, nil, nil, api.Checkpoint{}, s.checkpoint, false},
 
 		{get, "/risk-models", cab.ReadModels, "Published risk models", ok, nil, nil, api.List[api.Published]{}, s.listModels, false},

@@ -13,6 +13,7 @@ import (
 	"path"
 	"regexp"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -63,6 +64,10 @@ func New(o Options) (*Server, error) {
 	for i := range s.routes {
 		s.mux.Handle(s.routes[i].method+" "+base+s.routes[i].path, s.api(&s.routes[i]))
 	}
+	for _, rt := range s.logRoutes() {
+		s.mux.Handle(rt.method+" "+rt.path, s.api(&rt))
+	}
+	s.mux.HandleFunc("GET /log", s.failUnrouted) // and no redirection
 	s.mux.HandleFunc("GET "+base+"/openapi.json", s.serveSpec)
 	s.mux.HandleFunc("GET /api/docs", s.serveDocs)
 	s.mux.HandleFunc("GET /api/docs/style.css", s.serveStyle)
@@ -128,7 +133,7 @@ func (s *Server) failUnrouted(w http.ResponseWriter, r *http.Request) {
 			allowed = append(allowed, method)
 		}
 	}
-	if allowed == nil {
+	if allowed == nil || slices.Contains(allowed, r.Method) {
 		s.fail(w, r, noSuchPath(r))
 		return
 	}
@@ -284,6 +289,9 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, rt *route, answer
 		status, body = a.status, a.body
 	case workflow.Download:
 		s.writeFile(w, a)
+		return
+	case logFile:
+		s.writeLog(w, r, a)
 		return
 	case document:
 		w.Header().Set("ETag", `"`+a.hash+`"`)

@@ -87,8 +87,10 @@ func (s *spec) add(rt *route) {
 			op.RequestBody.Content["multipart/form-data"] = s.withFiles(body)
 		}
 	}
-	if rt.answer == any(fileBytes{}) {
-		op.Responses[fmt.Sprint(rt.status)].Content = map[string]*huma.MediaType{"application/octet-stream": {}}
+	for stands, media := range map[any]string{fileBytes{}: octetStream, proofText{}: textPlain} {
+		if rt.answer == stands {
+			op.Responses[fmt.Sprint(rt.status)].Content = map[string]*huma.MediaType{media: {}}
+		}
 	}
 	item := s.api.Paths[rt.path]
 	if item == nil {

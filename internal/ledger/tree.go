@@ -12,8 +12,8 @@ import (
 // TileHeight is the height of a tile: 256 hashes. C2SP tlog-tiles.
 const TileHeight = 8
 
-// tileWidth is the number of hashes in a full tile.
-const tileWidth = 1 << TileHeight
+// TileWidth is the number of hashes in a full tile, and of entries in a bundle.
+const TileWidth = 1 << TileHeight
 
 // Hash is a node of the tree: SHA-256 with RFC 6962's prefixes.
 type Hash = tlog.Hash
@@ -98,7 +98,7 @@ type Frontier struct {
 func EdgeTiles(size int64) []TileID {
 	var ids []TileID
 	for level := 0; size > 0; level, size = level+1, size>>TileHeight {
-		if size%tileWidth != 0 {
+		if size%TileWidth != 0 {
 			ids = append(ids, TileID{level, size >> TileHeight})
 		}
 	}
@@ -115,7 +115,7 @@ func NewFrontier(size int64, tiles map[TileID][]byte) (*Frontier, error) {
 	}
 	f.edge = make([][]byte, levels)
 	for _, id := range slices.Backward(EdgeTiles(size)) {
-		width := int((size >> (TileHeight * id.Level)) % tileWidth)
+		width := int((size >> (TileHeight * id.Level)) % TileWidth)
 		data := tiles[id]
 		if len(data) < width*tlog.HashSize {
 			return nil, fmt.Errorf("the ledger's tile %d/%d has %d bytes, want %d: the stored tree is damaged; run eucora audit verify --whole-database", id.Level, id.Index, len(data), width*tlog.HashSize)
@@ -150,7 +150,7 @@ func (f *Frontier) Append(leafHash Hash) {
 		f.edge[level] = append(f.edge[level], hash[:]...)
 		id := TileID{level, size >> (TileHeight * (level + 1))}
 		f.dirty[id] = f.edge[level]
-		if len(f.edge[level]) == tileWidth*tlog.HashSize {
+		if len(f.edge[level]) == TileWidth*tlog.HashSize {
 			f.edge[level] = nil // full: the next hash begins a new tile
 		}
 	})

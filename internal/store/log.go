@@ -50,6 +50,23 @@ func (r *Reader) Tiles(ids []ledger.TileID) (map[ledger.TileID][]byte, error) {
 	return found, err
 }
 
+// Event is the leaf at a place, with the principal who acted and whoever the trail
+// that it belongs to is of.
+func (r *Reader) Event(seq int64) (leaf []byte, owners []string, err error) {
+	owner := func(row row) error {
+		owners = append(owners, "")
+		return row.Scan(&owners[len(owners)-1])
+	}
+	err = r.c.run(
+		statement{`SELECT leaf FROM event WHERE seq = $1`, []any{seq}, func(row row) error { return row.Scan(&leaf) }},
+		statement{`SELECT actor_id FROM event WHERE seq = $1`, []any{seq}, owner},
+		statement{`SELECT d.created_by_id FROM deployment d WHERE d.correlation_id = (SELECT correlation_id FROM event WHERE seq = $1)`, []any{seq}, owner})
+	if err == nil && leaf == nil {
+		err = notFound("event")
+	}
+	return leaf, owners, err
+}
+
 // Leaves reads the leaves of the events from one place on, at most n, by place.
 func (r *Reader) Leaves(from int64, n int) ([]EventRow, error) {
 	return all(r, scanEventRow, `SELECT seq, leaf FROM event WHERE seq >= $1 AND seq < $2 ORDER BY seq`, from, from+int64(n))

@@ -14,6 +14,7 @@ import (
 	"github.com/eucora/eucora/internal/artifact"
 	"github.com/eucora/eucora/internal/attachment"
 	"github.com/eucora/eucora/internal/cab"
+	"github.com/eucora/eucora/internal/ledger"
 	"github.com/eucora/eucora/internal/store"
 	"github.com/google/uuid"
 	"golang.org/x/sync/semaphore"
@@ -31,9 +32,10 @@ type Service struct {
 
 	tamperings sync.Map // tampering → true: those written to the ledger already
 
-	files *attachment.Store
-	trust *artifact.Trust
-	room  *semaphore.Weighted // for files that are read, in units of readingUnit
+	files     *attachment.Store
+	trust     *artifact.Trust
+	witnesses *ledger.Trust
+	room      *semaphore.Weighted // for files that are read, in units of readingUnit
 
 	keys atomic.Pointer[[]cab.Key] // attestation keys that the ledger knows as they are
 }
@@ -43,6 +45,8 @@ type Options struct {
 	Clock func() time.Time  // nil: the machine's
 	Files *attachment.Store // of evidence packages; nil: none are taken, and none are found
 	Trust *artifact.Trust   // whose signatures count; nil: nobody's
+
+	Witnesses *ledger.Trust // who witnesses checkpoints; nil: nobody
 }
 
 // New makes a service.
@@ -52,7 +56,7 @@ func New(st *store.Store, o Options) *Service {
 	}
 	return &Service{
 		store: st, clock: o.Clock, scored: newRecent[reading](), intents: newRecent[cab.Deployment](),
-		files: o.Files, trust: o.Trust, room: semaphore.NewWeighted(readingMost),
+		files: o.Files, trust: o.Trust, witnesses: o.Witnesses, room: semaphore.NewWeighted(readingMost),
 	}
 }
 
