@@ -42,6 +42,14 @@ var walls = map[string]wall{
 		[]string{"internal/evidence"}, pure,
 		"what is signed depends on the document and the key and on nothing else",
 	},
+	"internal/capsule": {
+		[]string{"internal/evidence", "internal/risk", "internal/cab", "internal/ledger"}, pure,
+		"a capsule is checked from its bytes and the auditor's key, and from nothing else",
+	},
+	"internal/capsule/capsuletest": {
+		[]string{"internal/capsule", "internal/evidence", "internal/risk", "internal/cab", "internal/ledger"},
+		[]string{"net", "net/http", "database/sql"}, "capsules for tests, good ones and damaged ones",
+	},
 	"internal/store": {
 		[]string{"internal/cab", "internal/evidence", "internal/risk", "internal/ledger"},
 		[]string{"net/http"}, "the store keeps; it does not decide and does not serve",
@@ -50,13 +58,13 @@ var walls = map[string]wall{
 	"internal/workflow": {
 		[]string{
 			"internal/cab", "internal/evidence", "internal/risk", "internal/ledger", "internal/artifact", "internal/collect", "internal/attest",
-			"internal/attachment", "internal/store",
+			"internal/attachment", "internal/capsule", "internal/store",
 		},
 		[]string{"database/sql", "net/http"}, "a verb knows neither SQL nor HTTP",
 	},
 	"internal/identity": {[]string{"internal/cab", "internal/store"}, nil, "who you are is settled before what you want"},
 	"internal/httpapi": {
-		[]string{"api", "internal/workflow", "internal/identity", "internal/cab", "internal/evidence", "internal/risk", "internal/ledger", "internal/attest"},
+		[]string{"api", "internal/workflow", "internal/identity", "internal/cab", "internal/evidence", "internal/risk", "internal/ledger", "internal/attest", "internal/capsule"},
 		[]string{"database/sql"}, "the outside is thin: it only calls verbs",
 	},
 	"internal/monitor": {
@@ -100,7 +108,7 @@ func TestWalls(t *testing.T) {
 // TestPureRoomsHaveNoClock: time is handed in.
 func TestPureRoomsHaveNoClock(t *testing.T) {
 	clock := regexp.MustCompile(`\btime\.(Now|Since|Until|After|Tick|NewTimer|NewTicker|Sleep)\(`)
-	for _, room := range []string{"evidence", "ledger", "risk", "cab", "artifact", "collect", "attest"} {
+	for _, room := range []string{"evidence", "ledger", "risk", "cab", "artifact", "collect", "attest", "capsule"} {
 		files, err := filepath.Glob(filepath.Join("internal", room, "*.go"))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: no files (%v)", room, err)

@@ -16,12 +16,13 @@ import (
 )
 
 type auditCmd struct {
-	Trail  auditTrailCmd  `cmd:"" help:"Everything that happened to something, oldest first."`
-	Verify auditVerifyCmd `cmd:"" help:"Check the ledger: through a server, or a whole database with --whole-database."`
-
+	Trail       auditTrailCmd       `cmd:"" help:"Everything that happened to something, oldest first."`
 	Monitor     auditMonitorCmd     `cmd:"" help:"Watch a log that others run: mirror it, hold it against what it showed before, and what the API shows against it."`
 	Proof       auditProofCmd       `cmd:"" help:"Proof that one event is in the signed log, for whoever has no account."`
 	VerifyProof auditVerifyProofCmd `cmd:"" help:"Check an event and its proof, with no server." name:"verify-proof"`
+
+	Verify auditVerifyCmd `cmd:"" help:"Check the ledger: through a server, or a whole database with --whole-database; or a capsule."`
+	Export auditExportCmd `cmd:"" help:"Everything that speaks for a request, in one file that anybody can verify."`
 }
 
 type auditTrailCmd struct {
@@ -83,7 +84,9 @@ func eachEvent(ctx context.Context, client *api.Client, query url.Values, yield 
 type auditVerifyCmd struct {
 	clientFlags
 	outputFlags
-	siteFlags
+	databaseFlags
+	File          string `arg:"" optional:"" help:"A capsule: it is checked with nothing else at hand." type:"path" placeholder:"FILE"`
+	Trust         string `help:"With a capsule: the log, and who must have witnessed it, from your own records: a C2SP tlog-policy." type:"existingfile" env:"-" placeholder:"FILE"`
 	WholeDatabase bool   `help:"Check everything in the database (--data, --database), with no server between: events, tree, checkpoints, rows, documents."`
 	WithoutFiles  bool   `help:"Say nothing of the attachments' files: they are not here." name:"without-attachments"`
 	Key           string `help:"The ledger's public key, from your own records." placeholder:"KEY"`
@@ -110,6 +113,14 @@ func (v *verified) find(format string, args ...any) {
 
 // Run verifies.
 func (c *auditVerifyCmd) Run(a *app) error {
+	switch {
+	case c.File != "" && (c.WholeDatabase || c.Checkpoint != "" || c.Save != ""):
+		return usage("a capsule is checked by itself: it goes with --key or --trust, and nothing else")
+	case c.File != "":
+		return c.capsule(a)
+	case c.Trust != "":
+		return usage("--trust goes with a capsule")
+	}
 	held, err := c.held()
 	if err != nil {
 		return err

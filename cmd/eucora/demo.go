@@ -39,7 +39,7 @@ func (c *demoCmd) Run(a *app) error {
 		return err
 	}
 	defer remove()
-	serve := serveCmd{siteFlags: siteFlags{Data: dir}, Listen: c.Listen}
+	serve := serveCmd{siteFlags: siteFlags{databaseFlags: databaseFlags{Data: dir}}, Listen: c.Listen}
 	running, err := serve.start(a.ctx, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err

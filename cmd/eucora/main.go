@@ -123,6 +123,9 @@ func (c *configValues) Validate(app *kong.Application) error {
 }
 
 func (c *configValues) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	if len(flag.Tag.Envs) == 0 { // given each time, or not at all
+		return nil, nil
+	}
 	for _, name := range flag.Tag.Envs {
 		if _, set := os.LookupEnv(name); set {
 			return nil, nil

@@ -20,16 +20,21 @@ import (
 	"github.com/eucora/eucora/internal/workflow"
 )
 
-// siteFlags say where a site keeps what it knows.
-type siteFlags struct {
+// databaseFlags say where a site keeps what it knows.
+type databaseFlags struct {
 	Data        string `help:"Data directory." default:"eucora-data" env:"EUCORA_DATA" placeholder:"DIR"`
 	Database    string `help:"sqlite:PATH or postgres://… (default: eucora.db in the data directory)." env:"EUCORA_DATABASE" placeholder:"URL"`
 	Attachments string `help:"Directory of the evidence packages' files (default: attachments in the data directory); replicas share it." env:"EUCORA_ATTACHMENTS" placeholder:"DIR"`
-	Trust       string `help:"Directory of certificates and public keys whose signatures of artifacts count; without it nobody's do." env:"EUCORA_TRUST" type:"existingdir" placeholder:"DIR"`
-	LedgerKey   string `help:"File with the ledger's signing key (default: ledger.key in the data directory; made at the first start)." env:"EUCORA_LEDGER_KEY" placeholder:"FILE"`
 }
 
-func (f siteFlags) url() string {
+// siteFlags are what verbs on a site want.
+type siteFlags struct {
+	databaseFlags
+	Trust     string `help:"Directory of certificates and public keys whose signatures of artifacts count; without it nobody's do." env:"EUCORA_TRUST" type:"existingdir" placeholder:"DIR"`
+	LedgerKey string `help:"File with the ledger's signing key (default: ledger.key in the data directory; made at the first start)." env:"EUCORA_LEDGER_KEY" placeholder:"FILE"`
+}
+
+func (f databaseFlags) url() string {
 	if f.Database != "" {
 		return f.Database
 	}
@@ -43,7 +48,7 @@ func (f siteFlags) keyFile() string {
 	return filepath.Join(f.Data, "ledger.key")
 }
 
-func (f siteFlags) attachments() string {
+func (f databaseFlags) attachments() string {
 	if f.Attachments != "" {
 		return f.Attachments
 	}

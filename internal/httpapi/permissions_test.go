@@ -60,6 +60,8 @@ GET  /events                             -          401 2   2   2   2   2   2   
 GET  /events/{seq}                       waiting    401 2   403 2   2   403 2   2
 GET  /events/{seq}/proof                 waiting    401 2   403 2   2   403 2   2
 GET  /checkpoint                         -          401 2   2   2   2   2   2   2
+GET  /capsules/{id}                      waiting    401 2   403 2   2   403 2   2
+GET  /capsules/{id}                      approved   401 2   403 2   2   403 2   2
 GET  /risk-models                        -          401 2   2   2   2   2   2   2
 GET  /risk-models/{version}              -          401 2   2   2   2   2   2   2
 POST /risk-models/{version}/score        -          401 2   2   2   2   2   2   2

@@ -33,12 +33,8 @@ func (rt *route) files() bool {
 	return ok
 }
 
-// fileBytes stands in the contract for the bytes of a file, and proofText for a
-// proof.
-type (
-	fileBytes struct{}
-	proofText struct{}
-)
+// fileBytes stands in the contract for the bytes of a file.
+type fileBytes struct{ media string }
 
 // param is a query parameter.
 type param struct {
@@ -78,7 +74,7 @@ func (s *Server) allRoutes() []route {
 		{get, "/evidence/{id}/verify", cab.ReadEvidence, "Hash the stored bytes again", ok, nil, nil, api.Verification{}, s.verifyEvidence, false},
 		{get, "/evidence/{id}/breakdown", cab.ReadEvidence, "Why the score is what it is", ok, nil, nil, api.Breakdown{}, s.breakdown, false},
 		{get, "/evidence/{id}/document", cab.ReadEvidence, "The stored bytes, as hashed", ok, nil, nil, map[string]any{}, s.document, false},
-		{get, "/evidence/{id}/attachments/{sha256}", cab.ReadEvidence, "One file of a package", ok, nil, nil, fileBytes{}, s.attachment, false},
+		{get, "/evidence/{id}/attachments/{sha256}", cab.ReadEvidence, "One file of a package", ok, nil, nil, fileBytes{"application/octet-stream"}, s.attachment, false},
 		{get, "/evidence/{id}/attestation", cab.ReadEvidence, "The package as a signed in-toto statement", ok, nil, nil, api.Envelope{}, s.attestation, false},
 		{get, "/evidence/{id}/diff", cab.ReadEvidence, "What changed since another package", ok, []param{againstParam}, nil, api.Diff{}, s.diff, false},
 
@@ -111,8 +107,12 @@ func (s *Server) allRoutes() []route {
 			{"order", "newest (if absent) or oldest first", false},
 		}, nil, api.List[api.Event]{}, s.events, false},
 		{get, "/events/{seq}", cab.ReadEvents, "One event, as it was hashed", ok, nil, nil, api.Event{}, s.event, false},
-		{get, "/events/{seq}/proof", cab.ReadEvents, "Proof that an event is in the signed log (c2sp.org/tlog-proof@v1)", ok, nil, nil, proofText{}, s.proof, false},
+		{get, "/events/{seq}/proof", cab.ReadEvents, "Proof that an event is in the signed log (c2sp.org/tlog-proof@v1)", ok, nil, nil, fileBytes{textPlain}, s.proof, false},
 		{get, "/checkpoint", cab.ReadEvents, "The newest signed checkpoint", ok, nil, nil, api.Checkpoint{}, s.checkpoint, false},
+
+		{get, "/capsules/{id}", cab.ReadEvents, "Everything that speaks for a request, in one file", ok, []param{
+			{"attachments", "true: with the files of the evidence; otherwise they are there by their digests", false},
+		}, nil, fileBytes{"application/zip"}, s.capsule, false},
 
 		{get, "/risk-models", cab.ReadModels, "Published risk models", ok, nil, nil, api.List[api.Published]{}, s.listModels, false},
 		{get, "/risk-models/{version}", cab.ReadModels, "One risk model", ok, nil, nil, api.Published{}, s.getModel, false},

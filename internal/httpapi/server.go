@@ -293,6 +293,9 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, rt *route, answer
 	case logFile:
 		s.writeLog(w, r, a)
 		return
+	case capsuleFile:
+		s.writeCapsule(w, r, a)
+		return
 	case document:
 		w.Header().Set("ETag", `"`+a.hash+`"`)
 		body = a.bytes

@@ -87,10 +87,8 @@ func (s *spec) add(rt *route) {
 			op.RequestBody.Content["multipart/form-data"] = s.withFiles(body)
 		}
 	}
-	for stands, media := range map[any]string{fileBytes{}: octetStream, proofText{}: textPlain} {
-		if rt.answer == stands {
-			op.Responses[fmt.Sprint(rt.status)].Content = map[string]*huma.MediaType{media: {}}
-		}
+	if file, ok := rt.answer.(fileBytes); ok {
+		op.Responses[fmt.Sprint(rt.status)].Content = map[string]*huma.MediaType{file.media: {}}
 	}
 	item := s.api.Paths[rt.path]
 	if item == nil {

@@ -89,10 +89,8 @@ func (v *Verifier) Open(signed []byte) (Checkpoint, error) {
 	if err != nil {
 		return Checkpoint{}, fmt.Errorf("checkpoint: %w", err)
 	}
-	for _, signature := range n.Sigs { // one encoding only: spare bits would let a byte be changed unseen
-		if _, err := base64.StdEncoding.Strict().DecodeString(signature.Base64); err != nil {
-			return Checkpoint{}, fmt.Errorf("checkpoint: the signature is not in canonical base64")
-		}
+	if err := canonicalSignatures(n); err != nil {
+		return Checkpoint{}, fmt.Errorf("checkpoint: %w", err)
 	}
 	origin, rest, _ := strings.Cut(n.Text, "\n")
 	tree, err := tlog.ParseTree([]byte("go.sum database tree\n" + rest))
@@ -100,4 +98,15 @@ func (v *Verifier) Open(signed []byte) (Checkpoint, error) {
 		return Checkpoint{}, fmt.Errorf("checkpoint: not a checkpoint of %s", v.verifier.Name())
 	}
 	return Checkpoint{Origin: origin, Size: tree.N, Root: tree.Hash}, nil
+}
+
+// canonicalSignatures: one encoding only; spare bits would let a byte be changed
+// unseen.
+func canonicalSignatures(n *note.Note) error {
+	for _, signature := range n.Sigs {
+		if _, err := base64.StdEncoding.Strict().DecodeString(signature.Base64); err != nil {
+			return fmt.Errorf("the signature is not in canonical base64")
+		}
+	}
+	return nil
 }

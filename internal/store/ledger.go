@@ -212,6 +212,9 @@ func (s *Store) claimLedger(ctx context.Context) error {
 // LedgerKey is the ledger's public key, for auditors to keep.
 func (s *Store) LedgerKey() string { return s.signer.VerifierKey() }
 
+// SignManifest signs the manifest of a capsule with the ledger's key.
+func (s *Store) SignManifest(text string) ([]byte, error) { return s.signer.SignManifest(text) }
+
 // Checkpoint returns the newest signed checkpoint; it covers everything that
 // was committed before the call.
 func (s *Store) Checkpoint(ctx context.Context) ([]byte, error) {

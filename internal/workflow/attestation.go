@@ -17,21 +17,9 @@ import (
 // signed that is not, byte for byte, what the ledger says was filed, and
 // nothing with a key that the ledger does not know.
 func (s *Service) Attestation(ctx context.Context, call Call, id string, keys func() (*attest.Ring, error)) ([]byte, error) {
-	e, err := s.Evidence(ctx, call, id)
+	e, err := s.filedEvidence(ctx, call, id, "", "attestation")
 	if err != nil {
 		return nil, err
-	}
-	filed, err := see(ctx, s, call, cab.ReadEvidence, func(r *store.Reader) (string, error) { return filedHash(r, e.Package) })
-	if err != nil {
-		return nil, err
-	}
-	if actual := evidence.Digest(e.Document); actual != filed {
-		p := e.Package
-		p.ContentHash = filed
-		if err := s.recordTampering(ctx, call, p, actual, "attestation"); err != nil {
-			return nil, err
-		}
-		return nil, cab.ErrTampered(p)
 	}
 	ring, err := keys()
 	if err != nil {
@@ -48,6 +36,30 @@ func (s *Service) Attestation(ctx context.Context, call Call, id string, keys fu
 		err = cab.ErrKeysUnusable(err)
 	}
 	return envelope, err
+}
+
+// filedEvidence is a package that is, byte for byte, what the ledger says was filed,
+// and (unless submitted is "") what was submitted.
+func (s *Service) filedEvidence(ctx context.Context, call Call, id, submitted, during string) (Evidence, error) {
+	e, err := s.Evidence(ctx, call, id)
+	if err != nil {
+		return Evidence{}, err
+	}
+	filed, err := see(ctx, s, call, cab.ReadEvidence, func(r *store.Reader) (string, error) { return filedHash(r, e.Package) })
+	if err != nil {
+		return Evidence{}, err
+	}
+	if actual := evidence.Digest(e.Document); actual != filed || submitted != "" && actual != submitted {
+		p := e.Package
+		if p.ContentHash = filed; actual == filed { // then it is the request that says otherwise
+			p.ContentHash = submitted
+		}
+		if err := s.recordTampering(ctx, call, p, actual, during); err != nil {
+			return Evidence{}, err
+		}
+		return Evidence{}, cab.ErrTampered(p)
+	}
+	return e, nil
 }
 
 // filedHash is the hash that the ledger has of a package; "" if it has none.

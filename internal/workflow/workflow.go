@@ -32,10 +32,11 @@ type Service struct {
 
 	tamperings sync.Map // tampering → true: those written to the ledger already
 
-	files     *attachment.Store
-	trust     *artifact.Trust
-	witnesses *ledger.Trust
-	room      *semaphore.Weighted // for files that are read, in units of readingUnit
+	files *attachment.Store
+	trust *artifact.Trust
+	room  *semaphore.Weighted // for files that are read, in units of readingUnit
+
+	witnesses *ledger.Trust // who counts to whoever checks; nil: the log alone
 
 	keys atomic.Pointer[[]cab.Key] // attestation keys that the ledger knows as they are
 }

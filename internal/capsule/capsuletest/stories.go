@@ -1,0 +1,91 @@
+package capsuletest
+
+import (
+	"time"
+
+	"github.com/eucora/eucora/internal/cab"
+)
+
+// Story is something that can become of a request.
+type Story struct {
+	Name string
+	Make func() *World
+}
+
+func two(p *cab.Policy) { p.Version, p.Quorum = "9.2", 2 }
+
+// Stories are all that can become of a request.
+func Stories() []Story {
+	return []Story{
+		{"auto-approved", autoApproved},
+		{"conditional", func() *World { return conditional().WitnessedBy() }},
+		{"rejected", func() *World {
+			w := filed("mid", nil)
+			w.Vote(chris, false, "")
+			return w
+		}},
+		{"excepted", excepted},
+		{"withdrawn", func() *World {
+			w := filed("mid", nil)
+			w.Review(carol)
+			w.save(w.r.Withdraw(w.call(erin), "not now"))
+			return w
+		}},
+		{"revoked", revoked},
+		{"pending", func() *World {
+			w := filed("mid", two)
+			w.Vote(carol, true, "")
+			return w
+		}},
+		{"waiting-for-an-exception", func() *World { return filed("high", nil) }},
+	}
+}
+
+// filed is a site where something was submitted, and something else after it.
+func filed(kind string, policy func(*cab.Policy), files ...[]byte) *World {
+	w := NewWorld(policy)
+	w.File(kind, files...)
+	w.Submit()
+	return w
+}
+
+func autoApproved() *World {
+	w := filed("low", nil, []byte("MZ one file"), []byte("and another, not alike"))
+	started := cab.Standing{Approved: true}
+	w.save(w.d.Report(w.call(pat), cab.DeploymentStarted, started, "ring 1"))
+	w.save(w.d.Report(w.call(pat), cab.DeploymentCompleted, started, ""))
+	return w
+}
+
+// conditional is approved by two, each with conditions.
+func conditional() *World {
+	w := filed("mid", two)
+	w.Review(carol)
+	w.Vote(carol, true, `{"max_ring":"PILOT"}`)
+	w.Vote(chris, true, `{"hours":[20,22.5],"max_ring":"PILOT"}`)
+	return w
+}
+
+func approved() *World {
+	w := filed("mid", nil)
+	w.Review(carol)
+	w.Vote(carol, true, "")
+	return w
+}
+
+func excepted() *World {
+	w := filed("high", nil)
+	w.Except(7)
+	w.Vote(carol, true, "")
+	w.Wait(8 * 24 * time.Hour)
+	expired, _ := w.x[0].Expire(w.call(cab.Clock))
+	w.save(expired, nil)
+	w.Stamped = true
+	return w.WitnessedBy()
+}
+
+func revoked() *World {
+	w := approved()
+	w.save(w.r.Revoke(w.call(sam), "found in the wild"))
+	return w
+}

@@ -1,0 +1,249 @@
+package workflow
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"hash/crc32"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/eucora/eucora/internal/attachment"
+	"github.com/eucora/eucora/internal/cab"
+	"github.com/eucora/eucora/internal/capsule"
+	"github.com/eucora/eucora/internal/evidence"
+	"github.com/eucora/eucora/internal/ledger"
+	"github.com/eucora/eucora/internal/store"
+	"github.com/go-json-experiment/json"
+)
+
+// Capsule seals everything that speaks for a request into one file, for whoever may
+// read the request, its evidence and its whole trail. Evidence that is not what was
+// filed is sealed by nobody.
+func (s *Service) Capsule(ctx context.Context, call Call, id string, withFiles bool) (name string, sealed *capsule.Sealed, err error) {
+	if err := permit(call.Actor, cab.ReadEvents); err != nil {
+		return "", nil, err
+	}
+	row, err := s.Request(ctx, call, id)
+	if err != nil {
+		return "", nil, err
+	}
+	r := row.Request
+	if err := cab.PermitOn(call.Actor, cab.ReadEvents, cab.Holding{Owners: []string{r.IntentOwner}}); err != nil {
+		return "", nil, err
+	}
+	e, err := s.filedEvidence(ctx, call, r.PackageID, r.ContentHash, "capsule")
+	if err != nil {
+		return "", nil, err
+	}
+	c := capsule.Contents{Request: r.Name, Document: e.Document, Trust: s.trustText()}
+	if withFiles {
+		if c.Attachments, err = s.capsuleFiles(ctx, call, e); err != nil {
+			return "", nil, err
+		}
+	}
+	if err := s.capsuleEvents(ctx, call, r, &c); err != nil {
+		return "", nil, err
+	}
+	sealed, err = capsule.Seal(c, s.store.SignManifest)
+	if errors.Is(err, capsule.ErrTooLarge) {
+		err = &cab.Error{Kind: cab.Conflict, Code: "CAPSULE_TOO_LARGE", Message: err.Error()}
+	} else if err != nil {
+		err = &cab.Error{Kind: cab.Conflict, Code: "LEDGER_CONTRADICTORY", Message: "the ledger contradicts itself, tell an auditor: " + err.Error()}
+	}
+	return r.Name, sealed, err
+}
+
+// trustText is the policy that a capsule is checked with, unless whoever checks it
+// has another.
+func (s *Service) trustText() string {
+	if s.witnesses != nil {
+		return s.witnesses.Text()
+	}
+	return "log " + s.store.LedgerKey() + "\nquorum none\n"
+}
+
+// capsuleEvents collects the trail of a request with the proofs, and what it was
+// scored and gated by. Nothing that is read here ever changes, so that it does not
+// matter what is written meanwhile: the checkpoint is signed first, and what it does
+// not cover is left out.
+func (s *Service) capsuleEvents(ctx context.Context, call Call, r cab.Request, c *capsule.Contents) error {
+	if _, err := s.store.Checkpoint(ctx); err != nil {
+		return err
+	}
+	_, err := see(ctx, s, call, cab.ReadEvents, func(reader *store.Reader) (struct{}, error) {
+		newest, err := reader.NewestCheckpoint()
+		if err != nil {
+			return struct{}{}, err
+		}
+		if err := s.capsuleRules(reader, r, c); err != nil {
+			return struct{}{}, err
+		}
+		trail := EventFilter{Trail: r.CorrelationID, OldestFirst: true}
+		err = eachEvent(reader, trail, func(row EventRow) (bool, error) {
+			if row.Seq < newest.Size {
+				c.Events = append(c.Events, capsule.Event{Seq: row.Seq, Leaf: row.Leaf})
+			}
+			return true, nil
+		})
+		if err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, s.capsuleProofs(reader, newest, c)
+	})
+	return err
+}
+
+// capsuleRules finds the model and the policy of a request, and the events that
+// published them.
+func (s *Service) capsuleRules(reader *store.Reader, r cab.Request, c *capsule.Contents) error {
+	model, err := reader.Model(r.ModelVersion)
+	if err != nil {
+		return err
+	}
+	rules, err := reader.Policy(r.PolicyVersion)
+	if err != nil {
+		return err
+	}
+	if _, err := modelOf(model); err != nil {
+		return err
+	}
+	if _, err := s.policy(rules); err != nil {
+		return err
+	}
+	c.Model, c.Policy = model.Document, rules.Document
+	for _, published := range []struct {
+		kind    cab.EventType
+		version string
+	}{{cab.ModelChanged, model.Version}, {cab.PolicyChanged, rules.Version}} {
+		err := eachEvent(reader, EventFilter{Type: published.kind, OldestFirst: true}, func(row EventRow) (bool, error) {
+			var e cab.Event
+			if err := json.Unmarshal(row.Leaf, &e); err != nil {
+				return false, err
+			}
+			if e.Subject.ID != published.version {
+				return true, nil
+			}
+			c.Events = append(c.Events, capsule.Event{Seq: row.Seq, Leaf: row.Leaf})
+			return false, nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachEvent calls yield for each event that a filter chooses, until it has enough.
+func eachEvent(reader *store.Reader, f EventFilter, yield func(EventRow) (more bool, err error)) error {
+	f.Limit = store.MaxEvents
+	for {
+		page, err := reader.Events(f)
+		if err != nil {
+			return err
+		}
+		for _, row := range page.Rows {
+			if more, err := yield(row); err != nil || !more {
+				return err
+			}
+		}
+		if page.Next == "" {
+			return nil
+		}
+		f.Cursor = page.Next
+	}
+}
+
+// capsuleProofs chooses the checkpoint and proves each event by it.
+func (s *Service) capsuleProofs(reader *store.Reader, newest store.Checkpointed, c *capsule.Contents) error {
+	slices.SortFunc(c.Events, func(a, b capsule.Event) int { return int(a.Seq - b.Seq) })
+	if len(c.Events) == 0 {
+		return &cab.Error{Kind: cab.Internal, Code: "LEDGER_TAMPERED", Message: "the ledger has none of the events of " + c.Request}
+	}
+	chosen, err := s.bestCheckpoint(reader, c.Events[len(c.Events)-1].Seq+1, newest)
+	if err != nil {
+		return err
+	}
+	c.Checkpoint, c.Timestamp = chosen.Cosigned(), chosen.Timestamp
+	tiles := ledger.Tiles(reader.Tiles)
+	for i := range c.Events {
+		if c.Events[i].Path, err = tiles.Inclusion(c.Events[i].Seq, chosen.Size); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bestCheckpoint is the one of at least a size that most others speak for: the
+// oldest with a time-stamp, then the newest that was witnessed, then the newest.
+func (s *Service) bestCheckpoint(reader *store.Reader, least int64, newest store.Checkpointed) (store.Checkpointed, error) {
+	wanted := s.witnesses != nil && s.witnesses.Required()
+	stamped, err := optional(reader.StampedCheckpoint(least, wanted))
+	if err != nil || stamped != nil {
+		return orElse(stamped, newest), err
+	}
+	witnessed, err := optional(reader.WitnessedCheckpoint())
+	if err == nil && witnessed != nil && witnessed.Size >= least {
+		return *witnessed, nil
+	}
+	return newest, err
+}
+
+func orElse[T any](value *T, other T) T {
+	if value == nil {
+		return other
+	}
+	return *value
+}
+
+// capsuleFiles reads the files of a package to their ends, for their checksums.
+func (s *Service) capsuleFiles(ctx context.Context, call Call, e Evidence) ([]capsule.Attachment, error) {
+	var all []capsule.Attachment
+	for _, f := range e.Record.Attachments {
+		if slices.ContainsFunc(all, func(a capsule.Attachment) bool { return a.SHA256 == f.SHA256 }) {
+			continue
+		}
+		crc, err := s.checksum(ctx, f)
+		switch {
+		case errors.Is(err, attachment.ErrMissing), errors.Is(err, attachment.ErrAltered):
+			return nil, s.recordLost(ctx, call, e.Package, lostFile{f.SHA256, err.Error()}, "capsule")
+		case err != nil:
+			return nil, unreadable(f, err)
+		}
+		all = append(all, capsule.Attachment{
+			SHA256: f.SHA256, Size: f.Size, CRC: crc, Open: func() (io.ReadCloser, error) { return s.files.Open(f.SHA256, f.Size) },
+		})
+	}
+	slices.SortFunc(all, func(a, b capsule.Attachment) int { return strings.Compare(a.SHA256, b.SHA256) })
+	return all, nil
+}
+
+// checksum is the CRC-32 of a file that is what was stored.
+func (s *Service) checksum(ctx context.Context, f evidence.Attachment) (uint32, error) {
+	if s.files == nil {
+		return 0, attachment.ErrMissing
+	}
+	file, err := s.files.Open(f.SHA256, f.Size)
+	if err != nil {
+		return 0, err
+	}
+	defer file.Close()
+	crc, sum, buffer := crc32.NewIEEE(), sha256.New(), make([]byte, 256<<10)
+	for {
+		n, err := file.Read(buffer)
+		crc.Write(buffer[:n])
+		sum.Write(buffer[:n])
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err := errors.Join(err, ctx.Err()); err != nil {
+			return 0, err
+		}
+	}
+	if hex.EncodeToString(sum.Sum(nil)) != f.SHA256 {
+		return 0, attachment.ErrAltered
+	}
+	return crc.Sum32(), nil
+}
