@@ -24,7 +24,7 @@ import (
 // and ends, when it is stopped, with what it knows.
 func TestMonitorEvery(t *testing.T) {
 	dir := t.TempDir()
-	site := siteFlags{Data: dir}
+	site := siteFlags{databaseFlags: databaseFlags{Data: dir}}
 	served, err := (&serveCmd{siteFlags: site, Listen: "127.0.0.1:0"}).start(context.Background(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
