@@ -62,6 +62,11 @@ var walls = map[string]wall{
 		},
 		[]string{"database/sql", "net/http"}, "a verb knows neither SQL nor HTTP",
 	},
+	"internal/witness": {
+		[]string{"internal/ledger", "internal/store"}, []string{"database/sql"},
+		"others are shown signed checkpoints and nothing else",
+	},
+	"internal/witness/witnesstest": {[]string{"internal/ledger"}, nil, "a witness for tests, as a stranger would run it"},
 	"internal/identity": {[]string{"internal/cab", "internal/store"}, nil, "who you are is settled before what you want"},
 	"internal/httpapi": {
 		[]string{"api", "internal/workflow", "internal/identity", "internal/cab", "internal/evidence", "internal/risk", "internal/ledger", "internal/attest", "internal/capsule"},

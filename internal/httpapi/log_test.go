@@ -312,7 +312,7 @@ func TestWitnessedIsServed(t *testing.T) {
 		}
 		old := w.grow(10).Size
 		const line = "— witness.example AAAAAAAA\n" // the store keeps what was checked elsewhere
-		if err := w.store.KeepCosignatures(w.ctx, old, []store.Cosignature{{Witness: key, Line: line}}, true); err != nil {
+		if err := w.store.KeepCosignatures(w.ctx, old, []store.Cosignature{{Witness: key, Line: line}}, func([]byte, []string) bool { return true }); err != nil {
 			t.Fatal(err)
 		}
 		newest := w.grow(10).Size

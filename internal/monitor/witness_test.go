@@ -61,7 +61,7 @@ func (w *world) cosign(by witness) {
 	w.ok(err)
 	checkpoint, err := log.Open(signed)
 	w.ok(err)
-	w.ok(w.store.KeepCosignatures(ctx, checkpoint.Size, []store.Cosignature{{Witness: by.key, Line: by.line(w, signed)}}, true))
+	w.ok(w.store.KeepCosignatures(ctx, checkpoint.Size, []store.Cosignature{{Witness: by.key, Line: by.line(w, signed)}}, func([]byte, []string) bool { return true }))
 }
 
 // TestQuorum: a monitor with a policy wants witnesses on what it sees, though not

@@ -148,9 +148,11 @@ type Cosignature struct {
 }
 
 // KeepCosignatures keeps cosignatures of one checkpoint; those that are known are
-// kept as they were. quorum says that, with them, a quorum has witnessed it. They
-// are proofs about the ledger, not events in it.
-func (s *Store) KeepCosignatures(ctx context.Context, size int64, given []Cosignature, quorum bool) error {
+// kept as they were. enough says whether the checkpoint with all lines that there
+// are now was witnessed by a quorum: it is asked in the transaction, so that of two
+// witnesses that answer at once the second sees the first. They are proofs about
+// the ledger, not events in it.
+func (s *Store) KeepCosignatures(ctx context.Context, size int64, given []Cosignature, enough func(signed []byte, lines []string) bool) error {
 	return s.Update(ctx, func(tx *Tx) error {
 		now := micros(s.clock())
 		for _, c := range given {
@@ -163,7 +165,11 @@ func (s *Store) KeepCosignatures(ctx context.Context, size int64, given []Cosign
 			}
 			tx.c.queue(`INSERT INTO cosignature (size, witness, line, time) VALUES ($1, $2, $3, $4)`, 1, size, c.Witness, c.Line, now)
 		}
-		if known, err := tx.count(`SELECT COUNT(*) FROM witnessed WHERE size = $1`, size); err != nil || known > 0 || !quorum {
+		if known, err := tx.count(`SELECT COUNT(*) FROM witnessed WHERE size = $1`, size); err != nil || known > 0 {
+			return err
+		}
+		checkpoint, err := tx.checkpoint(`WHERE c.size = $1`, size)
+		if err != nil || !enough(checkpoint.Note, checkpoint.Cosignatures) {
 			return err
 		}
 		tx.c.queue(`INSERT INTO witnessed (size, time) VALUES ($1, $2)`, 1, size, now)
