@@ -16,6 +16,7 @@ import (
 
 	"github.com/eucora/eucora/internal/httpapi"
 	"github.com/eucora/eucora/internal/identity"
+	"github.com/eucora/eucora/internal/witness"
 	"golang.org/x/term"
 )
 
@@ -122,6 +123,10 @@ func (c *serveCmd) start(ctx context.Context, log *slog.Logger) (*server, error)
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	running.working.Go(func() { s.service.RunClock(background, log) })
+	if trust := s.service.Witnesses(); trust != nil {
+		offering := &witness.Offering{Store: s.store, Trust: trust, Log: log, Failed: handler.WitnessFailed}
+		running.working.Go(func() { offering.Run(background) })
+	}
 	go func() {
 		if err := running.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			running.failed <- err

@@ -324,7 +324,32 @@ func (s *Server) events(q *request) (any, error) {
 
 func (s *Server) checkpoint(q *request) (any, error) {
 	note, err := s.Service.Checkpoint(q.Context(), q.call)
-	return api.Checkpoint{Note: string(note), Key: s.LedgerKey}, err
+	if err != nil {
+		return nil, err
+	}
+	answer := api.Checkpoint{Note: string(note), Key: s.LedgerKey}
+	if s.Service.Witnesses() != nil {
+		w, err := s.Service.Witnessing(q.Context())
+		if err != nil {
+			return nil, err
+		}
+		answer.Witnesses = wireWitnessing(w)
+	}
+	return answer, nil
+}
+
+func wireWitnessing(w workflow.Witnessing) *api.Witnessing {
+	answer := &api.Witnessing{State: "unwitnessed", Size: w.Size, Witnessed: w.Witnessed, Since: when(w.Since), By: []api.WitnessedBy{}}
+	switch {
+	case !w.Required:
+		answer.State = "not_required"
+	case w.Current:
+		answer.State = "witnessed"
+	}
+	for _, by := range w.By {
+		answer.By = append(answer.By, api.WitnessedBy(by))
+	}
+	return answer
 }
 
 func (s *Server) listModels(q *request) (any, error) {

@@ -7,6 +7,7 @@ package httpapi
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -74,12 +75,34 @@ func New(o Options) (*Server, error) {
 	s.mux.HandleFunc("GET /.well-known/eucora-keys.json", s.serveKeys)
 	s.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") })
 	s.mux.HandleFunc("GET /readyz", s.serveReady)
-	s.mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
+	s.mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
 		s.metrics.WritePrometheus(w)
+		s.writeWitnessing(w, r)
 		metrics.WriteProcessMetrics(w)
 	})
 	return s, nil
+}
+
+// WitnessFailed counts a call to a witness that brought no cosignature.
+func (s *Server) WitnessFailed(name string) {
+	s.metrics.GetOrCreateCounter(fmt.Sprintf(`eucora_witness_failures_total{witness=%q}`, name)).Inc()
+}
+
+// writeWitnessing says how far witnesses have followed, where somebody is asked.
+func (s *Server) writeWitnessing(w io.Writer, r *http.Request) {
+	if s.Service.Witnesses() == nil {
+		return
+	}
+	state, err := s.Service.Witnessing(r.Context())
+	if err != nil {
+		return // the counters of failed calls say it
+	}
+	age := 0.0
+	if !state.Since.IsZero() {
+		age = s.Clock().Sub(state.Since).Seconds()
+	}
+	fmt.Fprintf(w, "eucora_ledger_events %d\neucora_ledger_witnessed_events %d\neucora_ledger_unwitnessed_seconds %g\n", state.Size, state.Witnessed, age)
 }
 
 // ServeHTTP is the outermost layer: correlation id, security headers, panics,

@@ -18,6 +18,7 @@ import (
 // how many of those must. Here it names exactly one log.
 type Trust struct {
 	Log       *Verifier
+	Key       string    // of the log: vkey
 	Witnesses []Witness // in the order of the file
 	text      string
 	members   map[string]member
@@ -98,6 +99,7 @@ func (t *Trust) addLog(args []string) (err error) {
 	if len(args) < 1 || len(args) > 2 || t.Log != nil {
 		return fmt.Errorf("want one line: log KEY [URL]")
 	}
+	t.Key = args[0]
 	t.Log, err = NewVerifier(args[0])
 	return err
 }

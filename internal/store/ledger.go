@@ -215,17 +215,18 @@ func (s *Store) LedgerKey() string { return s.signer.VerifierKey() }
 // SignManifest signs the manifest of a capsule with the ledger's key.
 func (s *Store) SignManifest(text string) ([]byte, error) { return s.signer.SignManifest(text) }
 
-// Checkpoint returns the newest signed checkpoint; it covers everything that
-// was committed before the call.
+// Checkpoint returns the newest signed checkpoint, with its cosignatures; it covers
+// everything that was committed before the call.
 func (s *Store) Checkpoint(ctx context.Context) ([]byte, error) {
 	if _, err := s.signGrowth(ctx, -1); err != nil {
 		return nil, err
 	}
-	var note string
-	err := s.View(ctx, func(r *Reader) error {
-		return r.c.run(statement{`SELECT note FROM checkpoint ORDER BY size DESC LIMIT 1`, nil, func(row row) error { return row.Scan(&note) }})
+	var newest Checkpointed
+	err := s.View(ctx, func(r *Reader) (err error) {
+		newest, err = r.NewestCheckpoint()
+		return err
 	})
-	return []byte(note), err
+	return newest.Cosigned(), err
 }
 
 // signGrowth signs the tree if it has grown beyond the newest checkpoint. known

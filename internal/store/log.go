@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/eucora/eucora/internal/cab"
 	"github.com/eucora/eucora/internal/ledger"
 )
 
@@ -128,6 +129,13 @@ func (r *Reader) WitnessState() (WitnessState, error) {
 		nil, func(row row) error { return row.Scan(&s.Size, &s.Signed, &s.Witnessed, atTime{&s.Since}) },
 	})
 	return s, err
+}
+
+// WaitingForWitnesses are the requests whose automatic approval waits for them,
+// oldest first. The gate is stored as JSON that this program wrote.
+func (r *Reader) WaitingForWitnesses() ([]string, error) {
+	return all(r, func(row row, id *string) error { return row.Scan(id) },
+		`SELECT id FROM cab_request WHERE status = 'submitted' AND gate LIKE $1 ORDER BY submitted_at, id`, `%"waits_for":"`+cab.ForWitnesses+`"%`)
 }
 
 // WitnessedUpTo is the size of the newest checkpoint that a witness (by its key)

@@ -61,5 +61,8 @@ func (s *Service) Sweep(ctx context.Context) error {
 			break
 		}
 	}
+	if err := s.releaseWitnessed(ctx); err != nil {
+		return err
+	}
 	return s.store.Update(ctx, func(tx *store.Tx) error { return tx.PruneReplays(s.now().Add(-replayFor)) })
 }
