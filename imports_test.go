@@ -28,10 +28,10 @@ var pure = []string{"os", "net", "net/http", "context", "database/sql", "math/ra
 // walls is the import table. A package that is not here fails the test: decide
 // where it stands in the house, and say so here and in ARCHITECTURE.md.
 var walls = map[string]wall{
-	"internal/evidence": {nil, pure, "what was shown is a pure noun: it is hashed and scored again by strangers"},
-	"internal/ledger":   {nil, pure, "proofs must be checkable without this program"},
-	"internal/risk":     {[]string{"internal/evidence"}, pure, "a score depends on evidence and model and on nothing else"},
-	"internal/cab":      {[]string{"internal/evidence", "internal/risk"}, pure, "rules are pure: who, what and when are handed in"},
+	"internal/evidence":    {nil, pure, "what was shown is a pure noun: it is hashed and scored again by strangers"},
+	"internal/ledger":      {nil, pure, "proofs must be checkable without this program"},
+	"internal/risk":        {[]string{"internal/evidence"}, pure, "a score depends on evidence and model and on nothing else"},
+	"internal/cab":         {[]string{"internal/evidence", "internal/risk"}, pure, "rules are pure: who, what and when are handed in"},
 	"internal/cab/cabtest": {[]string{"internal/cab", "internal/evidence", "internal/risk"}, pure, "ledgers for tests, by the rules"},
 	"internal/export":      {[]string{"internal/cab"}, pure, "the same events give the same bytes"},
 	"internal/report": {

@@ -73,11 +73,15 @@ func (w *Writer) Event(leaf []byte) error {
 	if err := json.Unmarshal(leaf, &e); err != nil {
 		return fmt.Errorf("an event of the ledger cannot be read: %w", err)
 	}
+	m, known := mappings[e.Type]
+	if !known {
+		return fmt.Errorf("event %d is of the type %q, which no format here knows", e.Seq, e.Type)
+	}
 	if w.format == CSV {
 		_, err := w.to.Write(csvLine(csvFields(e, leaf)))
 		return err
 	}
-	mapped, err := toOCSF(e, leaf, w.version)
+	mapped, err := toOCSF(e, m, leaf, w.version)
 	if err != nil {
 		return err
 	}

@@ -111,12 +111,8 @@ type ocsfHash struct {
 	Value       string `json:"value"`
 }
 
-// toOCSF maps an event. version is the product's own.
-func toOCSF(e cab.Event, leaf []byte, version string) (*ocsfEvent, error) {
-	m, known := mappings[e.Type]
-	if !known {
-		return nil, fmt.Errorf("event %d is of the type %q, which has no place in OCSF yet", e.Seq, e.Type)
-	}
+// toOCSF maps an event by its type's mapping. version is the product's own.
+func toOCSF(e cab.Event, m mapping, leaf []byte, version string) (*ocsfEvent, error) {
 	act := m.activity
 	if act == byChange {
 		var err error

@@ -139,16 +139,18 @@ func TestUnknownTypeIsAnError(t *testing.T) {
 	story, _ := cabtest.Story(t)
 	e := story.Events[0]
 	e.Type = "SOMETHING_NEW"
-	w, err := NewWriter(&bytes.Buffer{}, OCSF, "test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Event(cabtest.Leaf(t, e)); err == nil || !strings.Contains(err.Error(), "SOMETHING_NEW") {
-		t.Errorf("%v, want an error that names the type", err)
-	}
-	for _, leaf := range []string{"", "null", "[]", `{"seq":"x"}`, strings.Repeat("[", 1<<20)} {
-		if err := w.Event([]byte(leaf)); err == nil {
-			t.Errorf("%.20q was taken for an event", leaf)
+	for _, format := range []Format{CSV, OCSF} {
+		w, err := NewWriter(&bytes.Buffer{}, format, "test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Event(cabtest.Leaf(t, e)); err == nil || !strings.Contains(err.Error(), "SOMETHING_NEW") {
+			t.Errorf("%v, want an error that names the type", err)
+		}
+		for _, leaf := range []string{"", "null", "[]", "{}", `{"seq":"x"}`, strings.Repeat("[", 1<<20)} {
+			if err := w.Event([]byte(leaf)); err == nil {
+				t.Errorf("%s: %.20q was taken for an event", format, leaf)
+			}
 		}
 	}
 }

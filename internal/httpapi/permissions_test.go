@@ -56,6 +56,7 @@ POST /cab/exceptions/{id}/approve        pending    401 403 403 403 2   403 403 
 POST /cab/exceptions/{id}/reject         pending    401 403 403 403 2   403 403 403
 POST /cab/exceptions/{id}/revoke         granted    401 403 403 403 2   403 403 403
 GET  /events                             -          401 2   2   2   2   2   2   2
+GET  /events/export                      -          401 2   2   2   2   2   2   2
 GET  /checkpoint                         -          401 2   2   2   2   2   2   2
 GET  /risk-models                        -          401 2   2   2   2   2   2   2
 GET  /risk-models/{version}              -          401 2   2   2   2   2   2   2

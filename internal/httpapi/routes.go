@@ -36,6 +36,12 @@ func (rt *route) files() bool {
 // fileBytes stands in the contract for the bytes of a file.
 type fileBytes struct{}
 
+// inMedia is an answer that comes in other media types than JSON, or in several.
+type inMedia struct {
+	json  any // the contract's type, if JSON is one of them
+	media []string
+}
+
 // param is a query parameter.
 type param struct {
 	name, doc string
@@ -99,13 +105,11 @@ func (s *Server) allRoutes() []route {
 		{post, "/cab/exceptions/{id}/reject", cab.DecideException, "Refuse to accept the risk", ok, nil, api.Rationale{}, api.Exception{}, s.rejectException, false},
 		{post, "/cab/exceptions/{id}/revoke", cab.RevokeException, "End an exception", ok, nil, api.Reason{}, api.Exception{}, s.revokeException, false},
 
-		{get, "/events", cab.ReadEvents, "The ledger's events", ok, []param{
-			{"limit", "rows on a page, 1 to 1000 (50 if absent)", false}, cursorParam,
-			{"correlation_id", "any id of a trail: deployment, evidence, request, exception, CAB-…, EXC-…", false},
-			{"type", "one event type", false}, {"actor", "principal id", false},
-			{"since", "from this time on (RFC 3339)", false}, {"until", "before this time (RFC 3339)", false},
-			{"order", "newest (if absent) or oldest first", false},
-		}, nil, api.List[api.Event]{}, s.events, false},
+		{get, "/events", cab.ReadEvents, "The ledger's events", ok, append(eventParams[:len(eventParams):len(eventParams)],
+			param{"limit", "rows on a page, 1 to 1000 (50 if absent)", false}, cursorParam,
+			param{"order", "newest (if absent) or oldest first", false},
+		), nil, api.List[api.Event]{}, s.events, false},
+		{get, "/events/export", cab.ReadEvents, "All events of a filter, oldest first, as a file", ok, exportParams, nil, inMedia{nil, exportMedia}, s.exportEvents, false},
 		{get, "/checkpoint", cab.ReadEvents, "The newest signed checkpoint", ok, nil, nil, api.Checkpoint{}, s.checkpoint, false},
 
 		{get, "/risk-models", cab.ReadModels, "Published risk models", ok, nil, nil, api.List[api.Published]{}, s.listModels, false},

@@ -285,6 +285,9 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, rt *route, answer
 	case workflow.Download:
 		s.writeFile(w, a)
 		return
+	case stream:
+		s.writeStream(w, r, a)
+		return
 	case document:
 		w.Header().Set("ETag", `"`+a.hash+`"`)
 		body = a.bytes

@@ -61,7 +61,7 @@ func (s *spec) add(rt *route) {
 		OperationID: operationID(rt), Summary: rt.summary, Tags: []string{strings.SplitN(rt.path, "/", 3)[1]},
 		Description: "Permission: " + string(rt.action) + ".",
 		Responses: map[string]*huma.Response{
-			fmt.Sprint(rt.status): {Description: http.StatusText(rt.status), Content: s.content("application/json", rt.answer)},
+			fmt.Sprint(rt.status): {Description: http.StatusText(rt.status), Content: s.answer(rt.answer)},
 			"default":             {Description: "A problem", Content: s.content("application/problem+json", api.Problem{})},
 		},
 	}
@@ -86,9 +86,6 @@ func (s *spec) add(rt *route) {
 		if rt.files() {
 			op.RequestBody.Content["multipart/form-data"] = s.withFiles(body)
 		}
-	}
-	if rt.answer == any(fileBytes{}) {
-		op.Responses[fmt.Sprint(rt.status)].Content = map[string]*huma.MediaType{"application/octet-stream": {}}
 	}
 	item := s.api.Paths[rt.path]
 	if item == nil {
@@ -124,6 +121,24 @@ func (s *spec) withFiles(body any) *huma.MediaType {
 
 func (s *spec) content(media string, value any) map[string]*huma.MediaType {
 	return map[string]*huma.MediaType{media: {Schema: s.schema(value)}}
+}
+
+// answer is what a call answers with.
+func (s *spec) answer(value any) map[string]*huma.MediaType {
+	switch a := value.(type) {
+	case fileBytes:
+		return map[string]*huma.MediaType{"application/octet-stream": {}}
+	case inMedia:
+		content := map[string]*huma.MediaType{}
+		if a.json != nil {
+			content = s.content("application/json", a.json)
+		}
+		for _, media := range a.media {
+			content[media] = &huma.MediaType{}
+		}
+		return content
+	}
+	return s.content("application/json", value)
 }
 
 // validate checks a body in canonical form against the contract.
