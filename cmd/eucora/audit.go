@@ -17,6 +17,8 @@ import (
 
 type auditCmd struct {
 	Trail  auditTrailCmd  `cmd:"" help:"Everything that happened to something, oldest first."`
+	Events auditEventsCmd `cmd:"" help:"Export events by any filter: as they were hashed, as a table, or for a SIEM."`
+	Report auditReportCmd `cmd:"" help:"The changes of a period as a control report, in HTML that prints."`
 	Verify auditVerifyCmd `cmd:"" help:"Check the ledger: through a server, or a whole database with --whole-database."`
 }
 
