@@ -35,10 +35,14 @@ type outFlags struct {
 }
 
 // write hands write a writer. A file has its name only once all of it is on the
-// disk; before, and after an error, what was there is there.
+// disk; before, and after an error, what was there is there. It is for its owner
+// alone: it names people.
 func (o outFlags) write(a *app, write func(w io.Writer) error) (err error) {
 	if o.Output == "" {
 		return write(a.out)
+	}
+	if info, err := os.Stat(o.Output); err == nil && !info.Mode().IsRegular() {
+		return usage("output file: %s is there and is no file", o.Output)
 	}
 	temp, err := os.CreateTemp(filepath.Dir(o.Output), "."+filepath.Base(o.Output)+".*")
 	if err != nil {
@@ -53,7 +57,7 @@ func (o outFlags) write(a *app, write func(w io.Writer) error) (err error) {
 	if err = write(temp); err != nil {
 		return err
 	}
-	if err = errors.Join(temp.Chmod(0o644), temp.Sync(), temp.Close()); err != nil {
+	if err = errors.Join(temp.Sync(), temp.Close()); err != nil {
 		return unknown("output file: %v", err)
 	}
 	if err = os.Rename(temp.Name(), o.Output); err != nil {

@@ -14,8 +14,9 @@ import (
 
 // stream is an answer that is written while it is made.
 type stream struct {
-	mediaType, fileName string
-	write               func(w io.Writer) error
+	mediaType, disposition, fileName string
+	policy                           string // Content-Security-Policy; "": that of all answers
+	write                            func(w io.Writer) error
 }
 
 // exportParams are the filters of the list of events, and the format.
@@ -63,7 +64,7 @@ func (s *Server) exportEvents(q *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return stream{format.MediaType(), format.FileName(), func(w io.Writer) error {
+	return stream{format.MediaType(), "attachment", format.FileName(), "", func(w io.Writer) error {
 		out, err := export.NewWriter(w, format, s.Version)
 		if err != nil {
 			return err
@@ -77,7 +78,10 @@ func (s *Server) exportEvents(q *request) (any, error) {
 func (s *Server) writeStream(w http.ResponseWriter, r *http.Request, a stream) {
 	h := w.Header()
 	h.Set("Content-Type", a.mediaType)
-	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": a.fileName}))
+	h.Set("Content-Disposition", mime.FormatMediaType(a.disposition, map[string]string{"filename": a.fileName}))
+	if a.policy != "" {
+		h.Set("Content-Security-Policy", a.policy)
+	}
 	if r.Method == http.MethodHead {
 		return
 	}

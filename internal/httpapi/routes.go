@@ -5,6 +5,7 @@ import (
 
 	"github.com/eucora/eucora/api"
 	"github.com/eucora/eucora/internal/cab"
+	"github.com/eucora/eucora/internal/report"
 )
 
 // route is one call of the API.
@@ -111,6 +112,8 @@ func (s *Server) allRoutes() []route {
 		), nil, api.List[api.Event]{}, s.events, false},
 		{get, "/events/export", cab.ReadEvents, "All events of a filter, oldest first, as a file", ok, exportParams, nil, inMedia{nil, exportMedia}, s.exportEvents, false},
 		{get, "/checkpoint", cab.ReadEvents, "The newest signed checkpoint", ok, nil, nil, api.Checkpoint{}, s.checkpoint, false},
+
+		{get, "/reports/changes", cab.ReadReports, "The changes of a period, for auditors", ok, reportParams, nil, inMedia{report.Report{}, []string{"text/html"}}, s.changeReport, false},
 
 		{get, "/risk-models", cab.ReadModels, "Published risk models", ok, nil, nil, api.List[api.Published]{}, s.listModels, false},
 		{get, "/risk-models/{version}", cab.ReadModels, "One risk model", ok, nil, nil, api.Published{}, s.getModel, false},

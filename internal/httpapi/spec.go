@@ -13,6 +13,7 @@ import (
 	"github.com/eucora/eucora/api"
 	"github.com/eucora/eucora/internal/cab"
 	"github.com/eucora/eucora/internal/evidence"
+	"github.com/eucora/eucora/internal/report"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -29,7 +30,7 @@ type spec struct {
 
 func newSpec(routes []route, version string) (*spec, error) {
 	s := &spec{
-		registry: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+		registry: huma.NewMapRegistry("#/components/schemas/", schemaName),
 		bodies:   map[*route]*huma.Schema{},
 	}
 	s.api = &huma.OpenAPI{
@@ -52,6 +53,19 @@ func newSpec(routes []route, version string) (*spec, error) {
 	var err error
 	s.text, err = s.api.MarshalJSON()
 	return s, err
+}
+
+// schemaName is a type's name in the document. A report has words in common with
+// the rest of the contract, for other things.
+func schemaName(t reflect.Type, hint string) string {
+	name := huma.DefaultSchemaNamer(t, hint)
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.PkgPath() == reflect.TypeFor[report.Report]().PkgPath() && t != reflect.TypeFor[report.Report]() {
+		return "Report" + name
+	}
+	return name
 }
 
 var pathParam = regexp.MustCompile(`\{(\w+)\}`)
