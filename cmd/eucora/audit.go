@@ -17,12 +17,13 @@ import (
 
 type auditCmd struct {
 	Trail       auditTrailCmd       `cmd:"" help:"Everything that happened to something, oldest first."`
+	Events      auditEventsCmd      `cmd:"" help:"Export events by any filter: as they were hashed, as a table, or for a SIEM."`
+	Report      auditReportCmd      `cmd:"" help:"The changes of a period as a control report, in HTML that prints."`
 	Monitor     auditMonitorCmd     `cmd:"" help:"Watch a log that others run: mirror it, hold it against what it showed before, and what the API shows against it."`
 	Proof       auditProofCmd       `cmd:"" help:"Proof that one event is in the signed log, for whoever has no account."`
 	VerifyProof auditVerifyProofCmd `cmd:"" help:"Check an event and its proof, with no server." name:"verify-proof"`
-
-	Verify auditVerifyCmd `cmd:"" help:"Check the ledger: through a server, or a whole database with --whole-database; or a capsule."`
-	Export auditExportCmd `cmd:"" help:"Everything that speaks for a request, in one file that anybody can verify."`
+	Export      auditExportCmd      `cmd:"" help:"Everything that speaks for a request, in one file that anybody can verify."`
+	Verify      auditVerifyCmd      `cmd:"" help:"Check the ledger: through a server, or a whole database with --whole-database; or a capsule."`
 }
 
 type auditTrailCmd struct {

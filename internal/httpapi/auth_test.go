@@ -123,6 +123,7 @@ func TestAccessEndsAtOnce(t *testing.T) {
 				n++
 				name := fmt.Sprint("somebody-", n)
 				w.addUser(name, cab.Admin)
+				path += queries[rt.method+" "+rt.path]
 				body := bodies[rt.method+" "+rt.path]
 				if got := w.send(name, rt.method, "/api/v1"+path, body); got.status == 401 {
 					t.Fatalf("%s %s before: %d %s", rt.method, path, got.status, got.body)

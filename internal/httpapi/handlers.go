@@ -304,16 +304,8 @@ func (q *request) empty() error {
 }
 
 func (s *Server) events(q *request) (any, error) {
-	f := workflow.EventFilter{
-		Trail: q.one("correlation_id"), Type: oneOf(q, "type", cab.EventTypes()), ActorID: q.one("actor"),
-		Since: q.moment("since"), Until: q.moment("until"),
-		OldestFirst: oneOf(q, "order", []string{"newest", "oldest"}) == "oldest",
-	}
-	for _, name := range []string{"correlation_id", "actor"} {
-		if value := q.one(name); q.query.Has(name) && (value == "" || clip(value, 100) != value) {
-			q.fault(name, "want 1 to 100 characters")
-		}
-	}
+	f := q.eventFilter()
+	f.OldestFirst = oneOf(q, "order", []string{"newest", "oldest"}) == "oldest"
 	f.Limit, f.Cursor = q.paging(1000)
 	if err := q.faulty(); err != nil {
 		return nil, err

@@ -319,6 +319,9 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, rt *route, answer
 	case capsuleFile:
 		s.writeCapsule(w, r, a)
 		return
+	case stream:
+		s.writeStream(w, r, a)
+		return
 	case document:
 		w.Header().Set("ETag", `"`+a.hash+`"`)
 		body = a.bytes

@@ -36,7 +36,8 @@ type Service struct {
 	trust *artifact.Trust
 	room  *semaphore.Weighted // for files that are read, in units of readingUnit
 
-	witnesses *ledger.Trust // who counts to whoever checks; nil: the log alone
+	witnesses *ledger.Trust       // who counts to whoever checks; nil: the log alone
+	reports   *semaphore.Weighted // a report reads the whole ledger: one at a time
 
 	keys atomic.Pointer[[]cab.Key] // attestation keys that the ledger knows as they are
 }
@@ -57,7 +58,8 @@ func New(st *store.Store, o Options) *Service {
 	}
 	return &Service{
 		store: st, clock: o.Clock, scored: newRecent[reading](), intents: newRecent[cab.Deployment](),
-		files: o.Files, trust: o.Trust, witnesses: o.Witnesses, room: semaphore.NewWeighted(readingMost),
+		files: o.Files, trust: o.Trust, witnesses: o.Witnesses,
+		room: semaphore.NewWeighted(readingMost), reports: semaphore.NewWeighted(1),
 	}
 }
 
