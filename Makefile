@@ -7,6 +7,7 @@ export EUCORA_REQUIRE_PEERS = 1
 
 test: postgres lint peers
 	$(GO) test -race -timeout 20m ./...
+	$(GO) test -run TestEveryByte ./internal/capsule # each byte, which is too slow with the race detector
 
 quick: ## without PostgreSQL if there is none, and without the race detector
 	EUCORA_REQUIRE_POSTGRES= EUCORA_REQUIRE_PEERS= $(GO) test ./...
@@ -27,8 +28,9 @@ postgres:
 	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "install PostgreSQL first (its initdb is needed)"; exit 1; }; \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql; }
 
-soak: postgres ## the crash tests, a hundred rounds on each engine
+soak: postgres ## the crash tests, a hundred rounds on each engine, and each bit of each capsule
 	EUCORA_CRASH_ROUNDS=100 $(GO) test -run Crash -timeout 60m -v ./internal/workflow
+	EUCORA_EVERY_BIT=1 $(GO) test -run TestEveryByte -timeout 120m -v ./internal/capsule
 
 bench: postgres
 	EUCORA_POSTGRES_FSYNC=1 $(GO) run ./bench

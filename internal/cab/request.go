@@ -280,6 +280,8 @@ func (s Status) StatusText() string {
 		return "Approved with conditions"
 	case AutoApproved:
 		return "Approved automatically"
+	case "": // only in what somebody else wrote
+		return "Unknown"
 	}
 	text := strings.ReplaceAll(string(s), "_", " ")
 	return fmt.Sprintf("%s%s", strings.ToUpper(text[:1]), text[1:])

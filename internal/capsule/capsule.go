@@ -47,7 +47,7 @@ const (
 	maxNote      = 1 << 20 // a checkpoint with its cosignatures
 	maxTimestamp = 1 << 20
 	maxPublished = 1 << 20 // a model, a policy
-	maxDocument  = 16 << 20
+	maxDocument  = 4 << 20
 	maxLeaves    = 16 << 20 // of all events together
 	maxProof     = maxNote + 64<<10
 	maxPage      = 64 << 20

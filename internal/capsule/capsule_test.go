@@ -72,6 +72,16 @@ func TestCases(t *testing.T) {
 	}
 }
 
+// TestOutcome: the report says what became of the request.
+func TestOutcome(t *testing.T) {
+	for _, s := range capsuletest.Stories() {
+		r := verify(t, capsuletest.Case{Name: s.Name, Capsule: s.Make().Capsule(false)})
+		if o := r.Outcome; !r.Holds() || o.Request.Status != s.Status || o.Request.Name != r.Request || (o.Decision != nil) != s.Status.Decided() {
+			t.Errorf("%s: %+v", s.Name, o)
+		}
+	}
+}
+
 // TestWriteCases writes all of them for other verifiers: EUCORA_CAPSULES=dir.
 func TestWriteCases(t *testing.T) {
 	dir := os.Getenv("EUCORA_CAPSULES")

@@ -183,38 +183,42 @@ func (v *verification) score(o *outcome, model *risk.Model) {
 }
 
 func (v *verification) decision(o *outcome) {
-	for _, defect := range v.trail.Judge(o.Request, o.rules) {
+	defects := v.trail.Judge(o.Request, o.rules)
+	for _, defect := range defects {
 		v.fail(checkDecision, "%s", defect)
 	}
-	v.pass(checkDecision, "%s", o.inWords())
+	if len(defects) == 0 { // only then there is all that it speaks of
+		v.pass(checkDecision, "%s", o.inWords())
+	}
 }
 
-// inWords says what became of the request, and why that was right.
+// inWords says what became of the request, and by whom.
 func (o *outcome) inWords() string {
 	d := o.decided
 	if d == nil {
-		return fmt.Sprintf("%s is %s, and nobody has decided on it", o.Request.Name, o.Request.Status)
+		return fmt.Sprintf("%s is %s, and nobody has decided on it", o.Request.Name, strings.ReplaceAll(string(o.Request.Status), "_", " "))
 	}
 	var voters []string
 	for _, vote := range o.votes {
 		voters = append(voters, vote.Voter.Username)
 	}
-	var text string
-	switch {
-	case d.Decision.Decision == cab.AutoApproved:
-		text = "approved by rule, as the gate allows"
-	case d.Decision.Decision == cab.RejectedByCAB:
-		text = "rejected by " + strings.Join(voters, ", ")
+	by := strings.Join(voters, " and ")
+	text := strings.ToLower(d.Decision.Decision.StatusText())
+	switch d.Decision.Decision {
+	case cab.AutoApproved:
+		text += ", as the gate allows"
+	case cab.RejectedByCAB:
+		text += " by " + by
 	default:
-		text = fmt.Sprintf("%s by %s, the quorum is %d", d.Decision.Decision, strings.Join(voters, ", "), o.Request.Quorum)
+		text += fmt.Sprintf(" by %s (%d of %d votes wanted)", by, len(voters), o.Request.Quorum)
 		if x := d.RestOn; x != nil && o.Request.Gate.Decision == cab.GateException {
-			text += fmt.Sprintf(", on the exception %s that %s granted until %s", x.Name, x.Approver.Username, x.ExpiresAt.Format("2006-01-02 15:04Z"))
+			text += fmt.Sprintf(", on the exception %s, granted until %s", x.Name, x.ExpiresAt.Format("2006-01-02 15:04 UTC"))
 		}
 	}
 	if o.Request.Status == cab.Revoked {
 		text += "; revoked since"
 	}
-	return text
+	return o.Request.Name + " was " + text
 }
 
 // attachments holds the files against the document, and looks at the time-stamp.

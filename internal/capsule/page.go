@@ -19,10 +19,12 @@ import (
 var pageText string
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-	"time":  pageTime,
-	"size":  func(n int64) string { return fmt.Sprintf("%d bytes", n) },
-	"join":  strings.Join,
-	"words": func(v any) string { return strings.ReplaceAll(strings.ToLower(fmt.Sprint(v)), "_", " ") },
+	"time": pageTime,
+	"size": func(n int64) string { return fmt.Sprintf("%d bytes", n) },
+	"join": strings.Join,
+	"words": func(v any) string {
+		return strings.ReplaceAll(strings.ReplaceAll(strings.ToLower(fmt.Sprint(v)), "_", " "), "cab ", "CAB ")
+	},
 }).Parse(pageText))
 
 func pageTime(t time.Time) string {
@@ -143,17 +145,21 @@ func tone(s cab.Status) string {
 	return "bad"
 }
 
-// tellFacts lists what is known of the evidence, and what the score wanted and did
-// not find.
+// tellFacts lists what is known of the evidence, and what the score or the gate
+// wanted.
 func (p *page) tellFacts() []pageFact {
 	var all []pageFact
 	for _, d := range evidence.FactDefinitions() {
 		fact := p.facts.Get(d.Name)
-		scored := slices.ContainsFunc(p.Scored.Factors, func(f evidence.Factor) bool { return f.Source == string(d.Name) })
-		if fact.State == evidence.Missing && !scored {
+		used := slices.ContainsFunc(p.Scored.Factors, func(f evidence.Factor) bool { return f.Source == string(d.Name) }) ||
+			slices.ContainsFunc(p.Rules.Guards, func(g cab.PolicyGuard) bool { return g.Fact == d.Name }) || slices.Contains(p.Rules.RequireDerived, d.Name)
+		if !used && (fact.State == evidence.Missing || workedOut(d.Name)) {
 			continue
 		}
-		shown := pageFact{Meaning: d.Meaning, Value: fact.Shown, From: p.from(string(d.Name), fact)}
+		shown := pageFact{Meaning: d.Meaning, Value: fact.Shown, From: p.from(d.Name, fact)}
+		if d.Name == evidence.RatedCriticalAndHigh {
+			shown.Meaning = "number of critical and high findings whose severity is known"
+		}
 		if fact.State != evidence.Known {
 			shown.Value = strings.TrimSpace(fact.State.String() + " " + fact.Shown)
 		}
@@ -162,16 +168,20 @@ func (p *page) tellFacts() []pageFact {
 	return all
 }
 
+// workedOut reports whether a fact is no member of the evidence, and follows from
+// others.
+func workedOut(name evidence.FactName) bool {
+	return slices.Contains([]evidence.FactName{evidence.CriticalAndHigh, evidence.RatedCriticalAndHigh, evidence.DeclaredMismatch, evidence.SignatureStatus}, name)
+}
+
 // from says where a fact came from.
-func (p *page) from(name string, fact evidence.Fact) string {
-	i := slices.IndexFunc(p.record.Origins, func(o evidence.Origin) bool { return o.Path == name })
+func (p *page) from(name evidence.FactName, fact evidence.Fact) string {
+	i := slices.IndexFunc(p.record.Origins, func(o evidence.Origin) bool { return o.Path == string(name) })
 	switch {
 	case fact.State == evidence.Missing:
 		return "nobody said"
-	case i < 0 && fact.Derived:
-		return "worked out from files"
-	case i < 0 && (name == string(evidence.DeclaredMismatch)):
-		return "counted"
+	case workedOut(name):
+		return "follows from the others"
 	case i < 0 || p.record.Origins[i].Origin != evidence.IsDerived:
 		return "declared by " + p.record.CreatedBy.Username
 	}

@@ -28,7 +28,8 @@ type verification struct {
 	options Options
 	members []member
 	kept    map[string][]byte // members that are needed whole
-	listed  []string          // the manifest's lines
+	buffer  []byte
+	listed  []string // the manifest's lines
 	request string
 
 	trust      *ledger.Trust
@@ -48,7 +49,7 @@ type said struct {
 // Verify checks a capsule. What is wrong with it is in the report; an error says
 // that it could not be read.
 func Verify(r io.ReaderAt, size int64, o Options) (Report, error) {
-	v := &verification{results: newResults(), r: r, options: o, kept: map[string][]byte{}}
+	v := &verification{results: newResults(), r: r, options: o, kept: map[string][]byte{}, buffer: make([]byte, 64<<10)}
 	err := v.run(size)
 	if wrong, ok := errors.AsType[*malformed](err); ok {
 		v.fail(checkEncoding, "%v", wrong)
@@ -136,7 +137,7 @@ func (v *verification) take(i int, m member) error {
 // sum copies a member and holds it against its CRC and the manifest's line.
 func (v *verification) sum(i int, m member, to io.Writer) (string, error) {
 	crc, sum := crc32.NewIEEE(), sha256.New()
-	n, err := io.Copy(io.MultiWriter(to, crc, sum), io.NewSectionReader(v.r, m.data(), m.size))
+	n, err := io.CopyBuffer(io.MultiWriter(to, crc, sum), io.NewSectionReader(v.r, m.data(), m.size), v.buffer)
 	if err != nil || n != m.size {
 		return "", fmt.Errorf("reading the capsule: %w", errors.Join(err, io.ErrUnexpectedEOF))
 	}

@@ -180,7 +180,7 @@ func worstSignature(s Sections, origins []Origin) Fact {
 	looked := map[string]bool{}
 	for _, o := range origins {
 		section, steps := splitPath(o.Path)
-		if o.Origin != IsDerived || section != artifacts || len(steps) != 3 || steps[1] != "signature" || steps[2] != "status" {
+		if o.Origin != IsDerived || section != artifacts || len(steps) != 3 || steps[1] != "signature" || steps[2] != "status" || looked[steps[0]] {
 			continue
 		}
 		status, _ := readText(member(member(element(all, steps[0]), steps[1]), steps[2]))
@@ -210,7 +210,7 @@ func elements(array jsontext.Value) (all []jsontext.Value) {
 }
 
 func element(all []jsontext.Value, index string) jsontext.Value {
-	if i, err := strconv.Atoi(index); err == nil && 0 <= i && i < len(all) {
+	if i, err := strconv.Atoi(index); err == nil && 0 <= i && i < len(all) && strconv.Itoa(i) == index {
 		return all[i]
 	}
 	return nil

@@ -67,11 +67,11 @@ func whoseCases() []Case {
 		{Name: "fork-that-asks-for-no-witness", Capsule: fork.Capsule(false), Key: fork.Signer.VerifierKey(), Holds: true},
 		{Name: "fork-and-the-true-trust", Capsule: fork.Capsule(false), Trust: known, Check: "witnesses", Says: "quorum"},
 		{Name: "witness-unknown-to-the-auditor", Capsule: w.Capsule(false), Trust: stranger, Check: "witnesses"},
-		{Name: "cosignature-damaged", Capsule: m.With("checkpoint", spoilt).reproved(spoilt).Sealed(m.request(), w.Signer), Check: "checkpoint"},
-		{Name: "manifest-by-a-stranger", Capsule: m.Sealed(m.request(), other), Check: "manifest"},
-		{Name: "trust-of-another-log", Capsule: m.With("trust", []byte("log "+NewSigner("other.example").VerifierKey()+"\nquorum none\n")).Sealed(m.request(), w.Signer),
+		{Name: "cosignature-damaged", Capsule: m.With("checkpoint", spoilt).reproved(spoilt).Sealed(w.r.Name, w.Signer), Check: "checkpoint"},
+		{Name: "manifest-by-a-stranger", Capsule: m.Sealed(w.r.Name, other), Check: "manifest"},
+		{Name: "trust-of-another-log", Capsule: m.With("trust", []byte("log "+NewSigner("other.example").VerifierKey()+"\nquorum none\n")).Sealed(w.r.Name, w.Signer),
 			Trust: w.Trust, Check: "witnesses", Says: "another log"},
-		{Name: "trust-that-is-none", Capsule: m.With("trust", []byte("quorum none\n")).Sealed(m.request(), w.Signer), Trust: w.Trust, Check: "witnesses"},
+		{Name: "trust-that-is-none", Capsule: m.With("trust", []byte("quorum none\n")).Sealed(w.r.Name, w.Signer), Trust: w.Trust, Check: "witnesses"},
 	}
 }
 

@@ -91,9 +91,3 @@ func (all Members) Event(kind string) string {
 	}
 	panic("no event " + kind)
 }
-
-// request is the name in the manifest.
-func (all Members) request() string {
-	lines := strings.SplitN(string(all[0].Body), "\n", 3)
-	return strings.TrimPrefix(lines[1], "request ")
-}

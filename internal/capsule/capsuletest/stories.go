@@ -8,8 +8,9 @@ import (
 
 // Story is something that can become of a request.
 type Story struct {
-	Name string
-	Make func() *World
+	Name   string
+	Make   func() *World
+	Status cab.Status // in the end
 }
 
 func two(p *cab.Policy) { p.Version, p.Quorum = "9.2", 2 }
@@ -17,29 +18,32 @@ func two(p *cab.Policy) { p.Version, p.Quorum = "9.2", 2 }
 // Stories are all that can become of a request.
 func Stories() []Story {
 	return []Story{
-		{"auto-approved", autoApproved},
-		{"conditional", func() *World { return conditional().WitnessedBy() }},
+		{"auto-approved", autoApproved, cab.AutoApproved},
+		{"conditional", func() *World { return conditional().WitnessedBy() }, cab.ConditionallyApp},
 		{"rejected", func() *World {
 			w := filed("mid", nil)
 			w.Vote(chris, false, "")
 			return w
-		}},
-		{"excepted", excepted},
+		}, cab.RejectedByCAB},
+		{"excepted", excepted, cab.ApprovedByCAB},
 		{"withdrawn", func() *World {
 			w := filed("mid", nil)
 			w.Review(carol)
 			w.save(w.r.Withdraw(w.call(erin), "not now"))
 			return w
-		}},
-		{"revoked", revoked},
+		}, cab.Withdrawn},
+		{"revoked", revoked, cab.Revoked},
 		{"pending", func() *World {
-			w := filed("mid", two)
+			w := filed("mid", two, []byte("a report"))
 			w.Vote(carol, true, "")
 			return w
-		}},
-		{"waiting-for-an-exception", func() *World { return filed("high", nil) }},
+		}, cab.UnderReview},
+		{"waiting-for-an-exception", func() *World { return filed("high", nil) }, cab.NeedsException},
 	}
 }
+
+// Name is the CAB- name of the story's request.
+func (w *World) Name() string { return w.r.Name }
 
 // filed is a site where something was submitted, and something else after it.
 func filed(kind string, policy func(*cab.Policy), files ...[]byte) *World {
@@ -74,7 +78,7 @@ func approved() *World {
 }
 
 func excepted() *World {
-	w := filed("high", nil)
+	w := filed("high", nil, []byte("MZ a file"))
 	w.Except(7)
 	w.Vote(carol, true, "")
 	w.Wait(8 * 24 * time.Hour)

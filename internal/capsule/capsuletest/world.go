@@ -60,8 +60,9 @@ type World struct {
 	x         []cab.Exception
 	votes     []cab.Vote
 	rewritten bool
-	Witnessed bool // the checkpoint gets the witness's cosignature
-	Stamped   bool // and a time-stamp
+	raw       map[int][]byte // what stands in events' places
+	Witnessed bool           // the checkpoint gets the witness's cosignature
+	Stamped   bool           // and a time-stamp
 }
 
 // Witness cosigns whatever it is shown.
@@ -192,8 +193,11 @@ func (w *World) File(kind string, files ...[]byte) {
 	}
 	if len(files) > 0 {
 		record.Origins = []evidence.Origin{
-			{Path: "scan_results.critical", Origin: evidence.IsDeclared},
-			{Path: "test_results.coverage_percent", Origin: evidence.IsDerived, Declared: jsontext.Value("99"), Sources: []evidence.OriginSource{{Attachment: evidence.Digest(files[0]), Parser: "lcov"}}},
+			{Path: "scan_results.critical", Origin: evidence.IsDerived, Sources: []evidence.OriginSource{{Attachment: evidence.Digest(files[0]), Parser: "trivy"}}},
+			{Path: "test_results.coverage_percent", Origin: evidence.IsDerived, Sources: []evidence.OriginSource{{Attachment: evidence.Digest(files[0]), Parser: "lcov"}}},
+		}
+		if kind == "mid" { // then something was declared otherwise, too
+			record.Origins[1].Declared = jsontext.Value("99")
 		}
 	}
 	record.Completeness = record.Sections.Completeness()

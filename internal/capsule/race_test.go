@@ -1,0 +1,5 @@
+//go:build race
+
+package capsule_test
+
+const race = true
