@@ -93,9 +93,10 @@ func (w *Witness) Cosign(signed []byte) (string, error) {
 
 func (w *Witness) serve(out http.ResponseWriter, in *http.Request) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.answer != nil {
-		w.answer(out, in)
+	answer := w.answer
+	w.mu.Unlock()
+	if answer != nil {
+		answer(out, in)
 		return
 	}
 	body, err := io.ReadAll(io.LimitReader(in.Body, 1<<16))
@@ -103,15 +104,15 @@ func (w *Witness) serve(out http.ResponseWriter, in *http.Request) {
 		http.Error(out, "add-checkpoint is all there is", http.StatusNotFound)
 		return
 	}
-	status, answer := w.add(body)
+	status, text := w.add(body)
 	if status == http.StatusConflict {
 		out.Header().Set("Content-Type", "text/x.tlog.size")
 	}
 	out.WriteHeader(status)
-	fmt.Fprint(out, answer)
+	fmt.Fprint(out, text)
 }
 
-// add is the call: the checks in the order of the specification.
+// add reads the body of the call.
 func (w *Witness) add(body []byte) (status int, answer string) {
 	head, signed, _ := bytes.Cut(body, []byte("\n\n"))
 	lines := strings.Split(string(head), "\n")
@@ -127,6 +128,14 @@ func (w *Witness) add(body []byte) (status int, answer string) {
 		}
 		proof = append(proof, tlog.Hash(hash))
 	}
+	return w.Add(old, proof, signed)
+}
+
+// Add is the call: the checks in the order of the specification. The answer is the
+// signature line, or what is wrong.
+func (w *Witness) Add(old int64, proof []ledger.Hash, signed []byte) (status int, answer string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	n, err := note.Open(signed, note.VerifierList(w.log))
 	if err != nil {
 		return http.StatusForbidden, "no signature of the log"
