@@ -54,10 +54,6 @@ func event(seq int64) func(*victim) string {
 	return func(*victim) string { return fmt.Sprintf("event %d ", seq) }
 }
 
-func within(a, b int64) func(*victim) string {
-	return func(*victim) string { return fmt.Sprintf("one of %d to %d", a, b) }
-}
-
 func upToHeld(v *victim) string { return fmt.Sprintf("one of 0 to %d", v.size-1) }
 
 // attacks is the list of docs/attacks.md, in its order.
