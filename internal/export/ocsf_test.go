@@ -3,6 +3,8 @@ package export
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -152,5 +154,29 @@ func TestUnknownTypeIsAnError(t *testing.T) {
 				t.Errorf("%s: %.20q was taken for an event", format, leaf)
 			}
 		}
+	}
+}
+
+// TestTableInTheDocs: docs/exports.md has every line of the mapping, as it is.
+func TestTableInTheDocs(t *testing.T) {
+	text, err := os.ReadFile("../../docs/exports.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want strings.Builder
+	for _, kind := range cab.EventTypes() {
+		m := mappings[kind]
+		does := activityNames[m.activity]
+		if m.activity == byChange {
+			does = "Create, Update or Disable"
+		}
+		outcome := "Success"
+		if m.failure {
+			outcome = "Failure"
+		}
+		fmt.Fprintf(&want, "| `%s` | %s | %s | %s | %s |\n", kind, m.class.name, does, severityNames[m.severity], outcome)
+	}
+	if !strings.Contains(string(text), want.String()) {
+		t.Errorf("the table in docs/exports.md should be\n%s", want.String())
 	}
 }
