@@ -76,6 +76,11 @@ func TestOCSFHolds(t *testing.T) {
 
 // TestTheCheckerSees: what the check is for, it finds.
 func TestTheCheckerSees(t *testing.T) {
+	t.Run("rules", func(t *testing.T) { checkerSees(t, written(t)) })
+	t.Run("published", func(t *testing.T) { s, _ := published(t); checkerSees(t, s) })
+}
+
+func checkerSees(t *testing.T, s schema) {
 	story, _ := cabtest.Story(t)
 	good := lines(t, OCSF, story.Events[:1])[0]
 	for change, want := range map[[2]string]string{
@@ -92,7 +97,7 @@ func TestTheCheckerSees(t *testing.T) {
 		if bad == good {
 			t.Fatalf("%s is not in %s", change[0], good)
 		}
-		if wrong := strings.Join(written(t).checkEvent([]byte(bad)), "\n"); !strings.Contains(wrong, want) {
+		if wrong := strings.Join(s.checkEvent([]byte(bad)), "\n"); !strings.Contains(wrong, want) {
 			t.Errorf("%s: found %q, want %q", change[1], wrong, want)
 		}
 	}
