@@ -390,6 +390,7 @@ type Checkpoint struct {
 // Witnessing is how far witnesses have followed the ledger.
 type Witnessing struct {
 	State     string        `json:"state" enum:"witnessed,unwitnessed,not_required" doc:"unwitnessed: an event has been without a quorum for more than a minute"`
+	Quorum    string        `json:"quorum" doc:"Who must witness it, in words" example:"2 of a, b, c"`
 	Size      int64         `json:"size" doc:"Events that there are"`
 	Witnessed int64         `json:"witnessed_size" doc:"Events that a quorum has witnessed"`
 	Since     *time.Time    `json:"unwitnessed_since,omitzero" doc:"Time of the first event that no quorum has witnessed"`

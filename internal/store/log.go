@@ -131,6 +131,12 @@ func (r *Reader) WitnessState() (WitnessState, error) {
 	return s, err
 }
 
+// EventTime is when the event at a place happened; zero if there is none.
+func (r *Reader) EventTime(seq int64) (at time.Time, err error) {
+	err = r.c.run(statement{`SELECT time FROM event WHERE seq = $1`, []any{seq}, func(row row) error { return row.Scan(atTime{&at}) }})
+	return at, err
+}
+
 // WaitingForWitnesses are the requests whose automatic approval waits for them,
 // oldest first. The gate is stored as JSON that this program wrote.
 func (r *Reader) WaitingForWitnesses() ([]string, error) {
