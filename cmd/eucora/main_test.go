@@ -44,6 +44,7 @@ func TestStories(t *testing.T) {
 			},
 			Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 				"serve": serveScript, "field": fieldScript, "owner": ownerScript, "attested": attestedScript, "stop": stopScript, "key": keyScript, "status": statusScript,
+				"flip": flipScript, "policy": policyScript,
 			},
 			Condition: func(cond string) (bool, error) { return cond == e.Name, nil },
 		})

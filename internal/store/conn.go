@@ -32,6 +32,8 @@ type conn interface {
 	run(statements ...statement) error
 	// flush sends what is queued.
 	flush() error
+	// hasTable reports whether the database has a table.
+	hasTable(name string) (bool, error)
 	// writes is how many writes have been queued so far.
 	writes() int
 }

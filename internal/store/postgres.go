@@ -360,3 +360,8 @@ func (c *postgresConn) rollback() {
 	}
 	c.end()
 }
+
+func (c *postgresConn) hasTable(name string) (bool, error) {
+	n, err := (&Reader{c}).count(`SELECT COUNT(*) FROM pg_catalog.pg_tables WHERE schemaname = current_schema() AND tablename = $1`, name)
+	return n > 0, err
+}

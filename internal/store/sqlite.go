@@ -326,3 +326,8 @@ func (c *sqliteConn) commit() error {
 // rollback: SQLite has rolled back by itself after some failures (disk full);
 // then there is nothing to do, and ROLLBACK says so.
 func (c *sqliteConn) rollback() { _ = c.exec("ROLLBACK") }
+
+func (c *sqliteConn) hasTable(name string) (bool, error) {
+	n, err := (&Reader{c}).count(`SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = $1`, name)
+	return n > 0, err
+}

@@ -245,12 +245,12 @@ func Leaf(e cab.Event) []byte {
 	return leaf
 }
 
-// cosign is the line of the witness about a checkpoint.
-func (w *World) cosign(signed []byte) string {
-	n := must(note.Open(signed, note.VerifierList(must(note.NewVerifier(w.Signer.VerifierKey())))))
-	both := must(note.Sign(n, w.Witness.signer))
+// Cosign is the line of the witness about a checkpoint of the log with a key.
+func (w Witness) Cosign(signed []byte, key string) string {
+	n := must(note.Open(signed, note.VerifierList(must(note.NewVerifier(key)))))
+	both := must(note.Sign(n, w.signer))
 	for line := range strings.Lines(string(both)) {
-		if strings.HasPrefix(line, "— "+w.Witness.signer.Name()+" ") {
+		if strings.HasPrefix(line, "— "+w.signer.Name()+" ") {
 			return line
 		}
 	}

@@ -111,24 +111,25 @@ func (w *Witness) serve(out http.ResponseWriter, in *http.Request) {
 		return
 	}
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.answer != nil {
-		w.answer(out, in)
+	answer := w.answer
+	w.mu.Unlock()
+	if answer != nil {
+		answer(out, in)
 		return
 	}
 	if err != nil || in.Method != http.MethodPost || in.URL.Path != "/add-checkpoint" {
 		http.Error(out, "add-checkpoint is all there is", http.StatusNotFound)
 		return
 	}
-	status, answer := w.add(body)
+	status, text := w.add(body)
 	if status == http.StatusConflict {
 		out.Header().Set("Content-Type", "text/x.tlog.size")
 	}
 	out.WriteHeader(status)
-	fmt.Fprint(out, answer)
+	fmt.Fprint(out, text)
 }
 
-// add is the call: the checks in the order of the specification.
+// add reads the body of the call.
 func (w *Witness) add(body []byte) (status int, answer string) {
 	head, signed, _ := bytes.Cut(body, []byte("\n\n"))
 	lines := strings.Split(string(head), "\n")
@@ -144,6 +145,14 @@ func (w *Witness) add(body []byte) (status int, answer string) {
 		}
 		proof = append(proof, tlog.Hash(hash))
 	}
+	return w.Add(old, proof, signed)
+}
+
+// Add is the call: the checks in the order of the specification. The answer is the
+// signature line, or what is wrong.
+func (w *Witness) Add(old int64, proof []ledger.Hash, signed []byte) (status int, answer string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	n, err := note.Open(signed, note.VerifierList(w.log))
 	if err != nil {
 		return http.StatusForbidden, "no signature of the log"
