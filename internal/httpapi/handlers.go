@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"encoding/base64"
 	"encoding/json"
 
 	"github.com/eucora/eucora/api"
@@ -327,7 +328,14 @@ func (s *Server) checkpoint(q *request) (any, error) {
 		}
 		answer.Witnesses = wireWitnessing(w, trust.Quorum())
 	}
-	return answer, nil
+	stamped, err := s.Service.LastStamped(q.Context(), q.call)
+	if err == nil && stamped.Size > 0 {
+		answer.Timestamp = &api.Timestamp{
+			Size: stamped.Size, Checkpoint: string(stamped.Note), Authority: stamped.Authority, ReceivedAt: stamped.StampedAt,
+			Reply: base64.StdEncoding.EncodeToString(stamped.Timestamp),
+		}
+	}
+	return answer, err
 }
 
 func wireWitnessing(w workflow.Witnessing, quorum string) *api.Witnessing {

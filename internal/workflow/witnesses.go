@@ -170,5 +170,11 @@ func (s *Service) waiting(tx *store.Tx, in store.RequestInput, now time.Time) (c
 	}, err
 }
 
+// LastStamped is the newest checkpoint that an authority has stamped; of size 0 if
+// there is none.
+func (s *Service) LastStamped(ctx context.Context, call Call) (store.Checkpointed, error) {
+	return see(ctx, s, call, cab.ReadEvents, (*store.Reader).LastStamped)
+}
+
 // Witnesses is the site's trust policy; nil if it has none.
 func (s *Service) Witnesses() *ledger.Trust { return s.witnesses }
