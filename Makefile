@@ -18,9 +18,14 @@ lint:
 	cd tools && $(GO) build -o ../bin/staticcheck honnef.co/go/tools/cmd/staticcheck
 	bin/staticcheck ./...
 
-# Programs by others that tests have read what we serve.
+# Programs by others that tests have read what we serve, or that say what they saw.
+# On Debian, as root, those that are packaged are installed if they are missing.
 peers:
 	cd tools && $(GO) build -o ../bin/tlogread ./tlogread
+	cd tools && $(GO) build -o ../bin/litewitness filippo.io/torchwood/cmd/litewitness
+	@{ command -v ssh-agent && command -v ssh-add && command -v ssh-keygen && command -v openssl; } >/dev/null || { \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "install the OpenSSH client and openssl first"; exit 1; }; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq openssh-client openssl; }
 
 # On Debian, as root, PostgreSQL is installed if it is missing.
 postgres:

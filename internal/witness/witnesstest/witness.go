@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/eucora/eucora/internal/ledger"
 	cosignature "github.com/transparency-dev/formats/note"
@@ -35,6 +36,7 @@ type Witness struct {
 	seen ledger.Checkpoint
 	// answer, when set, is given in the place of the right one.
 	answer http.HandlerFunc
+	slow   time.Duration // before each answer
 }
 
 // New makes a witness for the log of a key and serves it on loopback until the
@@ -70,6 +72,13 @@ func (w *Witness) Misbehave(answer http.HandlerFunc) {
 	w.answer = answer
 }
 
+// Slow makes the witness wait before it answers.
+func (w *Witness) Slow(by time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.slow = by
+}
+
 // Seen is the size of the largest tree that it has cosigned.
 func (w *Witness) Seen() int64 {
 	w.mu.Lock()
@@ -92,6 +101,15 @@ func (w *Witness) Cosign(signed []byte) (string, error) {
 }
 
 func (w *Witness) serve(out http.ResponseWriter, in *http.Request) {
+	body, err := io.ReadAll(io.LimitReader(in.Body, 1<<16))
+	w.mu.Lock()
+	slow := w.slow
+	w.mu.Unlock()
+	select {
+	case <-time.After(slow):
+	case <-in.Context().Done():
+		return
+	}
 	w.mu.Lock()
 	answer := w.answer
 	w.mu.Unlock()
@@ -99,7 +117,6 @@ func (w *Witness) serve(out http.ResponseWriter, in *http.Request) {
 		answer(out, in)
 		return
 	}
-	body, err := io.ReadAll(io.LimitReader(in.Body, 1<<16))
 	if err != nil || in.Method != http.MethodPost || in.URL.Path != "/add-checkpoint" {
 		http.Error(out, "add-checkpoint is all there is", http.StatusNotFound)
 		return
