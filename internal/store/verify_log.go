@@ -9,8 +9,8 @@ import (
 	"github.com/eucora/eucora/internal/ledger"
 )
 
-// logPage is how many leaves are read at once: four tiles of them.
-const logPage = 1024
+// logPage is how many leaves are read at once: two tiles of them.
+const logPage = 512
 
 // tileWidth is the number of hashes in a full tile.
 const tileWidth = 1 << ledger.TileHeight
