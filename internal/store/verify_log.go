@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"database/sql"
 	"fmt"
 	"slices"
 
@@ -98,21 +99,23 @@ func (v *verification) log() error {
 // joined, for what a row costs is more than what hashing it does; otherwise one by
 // one.
 func (v *verification) leaves(from int64, take func(seq int64, leaf []byte)) error {
-	var count, first, last int64
-	var joined []byte
+	whole := false
 	err := v.r.c.run(statement{v.r.c.joinedLeaves(), []any{from, from + logPage}, func(r row) error {
-		return r.Scan(&count, &first, &last, &joined)
-	}})
-	if err != nil {
-		return err
-	}
-	if count > 0 && first == from && last == from+count-1 && int64(bytes.Count(joined, newline)) == count-1 {
-		for seq := from; seq < from+count; seq++ {
+		var count, first, last int64
+		var joined sql.RawBytes
+		if err := r.Scan(&count, &first, &last, &joined); err != nil {
+			return err
+		}
+		whole = count > 0 && first == from && last == from+count-1 && int64(bytes.Count(joined, newline)) == count-1
+		for seq := from; whole && seq < from+count; seq++ {
 			leaf, rest, _ := bytes.Cut(joined, newline)
 			take(seq, leaf)
 			joined = rest
 		}
 		return nil
+	}})
+	if err != nil || whole {
+		return err
 	}
 	return v.r.c.run(statement{`SELECT seq, leaf FROM event WHERE seq >= $1 ORDER BY seq LIMIT $2`, []any{from, logPage}, func(r row) error {
 		var e EventRow
