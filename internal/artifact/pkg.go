@@ -15,6 +15,7 @@ import (
 // Limits of what is read out of a macOS package.
 const (
 	maxPKGText     = 4 << 20 // bytes of Distribution or of one PackageInfo
+	maxPKGTexts    = 8 << 20 // bytes of all of them
 	maxPKGParts    = 64      // packages inside, whose PackageInfo is read
 	maxPKGVersions = 20      // versions that a note tells of
 )
@@ -89,7 +90,7 @@ type pkgFacts struct {
 // of the package inside, then that of a reference to it.
 func (x *xar) describe(info *Info) error {
 	var facts pkgFacts
-	parts, distributions := 0, 0
+	parts, distributions, left := 0, 0, int64(maxPKGTexts)
 	for _, f := range x.files {
 		var read func(path []string, start xml.StartElement) error
 		switch {
@@ -107,7 +108,7 @@ func (x *xar) describe(info *Info) error {
 		if read == nil {
 			continue
 		}
-		text, err := x.contents(f)
+		text, err := x.contents(f, &left)
 		if err == nil {
 			err = walkXML(bytes.NewReader(text), read, facts.text)
 		}
@@ -197,8 +198,14 @@ func (p *pkgFacts) text(path []string, text string) {
 	}
 }
 
-// contents unpacks a small file.
-func (x *xar) contents(f *xarFile) ([]byte, error) {
+// contents unpacks a small file. left is how many bytes of all of them are still
+// read.
+func (x *xar) contents(f *xarFile, left *int64) ([]byte, error) {
+	most := max(min(maxPKGText, *left), 0)
+	tooLarge := fmt.Errorf("unpacks to more than %d bytes, or all such files to more than %d", maxPKGText, maxPKGTexts)
+	if tooPacked(f.to-f.from, most) != nil {
+		return nil, tooLarge
+	}
 	var from io.Reader = io.NewSectionReader(x, x.heapAt+f.from, f.to-f.from)
 	switch f.encoding {
 	case "", "application/octet-stream":
@@ -213,9 +220,10 @@ func (x *xar) contents(f *xarFile) ([]byte, error) {
 	default:
 		return nil, fmt.Errorf("is packed as %q, which is not read", clip(f.encoding, 100))
 	}
-	text, err := io.ReadAll(io.LimitReader(from, maxPKGText+1))
-	if err == nil && len(text) > maxPKGText {
-		err = fmt.Errorf("unpacks to more than %d bytes", maxPKGText)
+	text, err := io.ReadAll(io.LimitReader(from, most+1))
+	if err == nil && int64(len(text)) > most {
+		err = tooLarge
 	}
+	*left -= max(int64(len(text)), f.to-f.from)
 	return text, err
 }
