@@ -31,7 +31,7 @@ func lookPKG(s Source, trust *Trust, now time.Time, info *Info) error {
 	if err != nil {
 		return err
 	}
-	if info.Signature, err = x.signature(trust, now); err != nil {
+	if info.Signature, info.Notes, err = x.signature(trust, now); err != nil {
 		return err
 	}
 	ticket, surplus, err := x.ticket()
@@ -59,9 +59,6 @@ func lookPKG(s Source, trust *Trust, now time.Time, info *Info) error {
 
 // notes tells what a reviewer should know of the archive.
 func (x *xar) notes(ticket bool, info *Info) {
-	if x.cms != nil && x.rsa != nil {
-		info.Notes = append(info.Notes, "carries a CMS signature too, which is not checked, nor a time in it")
-	}
 	if weak := x.weakest(); weak == "sha1" && x.rsa != nil {
 		info.Notes = append(info.Notes, "relies on SHA-1, as packages that Apple's tools make do")
 	}

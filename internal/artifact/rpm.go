@@ -2,6 +2,7 @@ package artifact
 
 import (
 	"bytes"
+	"cmp"
 	"crypto"
 	"crypto/md5"
 	"encoding/base64"
@@ -161,7 +162,7 @@ type rpmDigest struct {
 // anything does.
 func (r *rpmFile) digests() (covered bool, wrong string, err error) {
 	var all []rpmDigest
-	ofPayload := []io.Writer{io.Discard}
+	var ofPayload []hash.Hash
 	for _, d := range []struct {
 		tag       uint32
 		algorithm crypto.Hash
@@ -182,7 +183,10 @@ func (r *rpmFile) digests() (covered bool, wrong string, err error) {
 		all = append(all, rpmDigest{"header and payload", crypto.MD5, hex.EncodeToString(r.signature.bytes(rpmSigMD5, e.kind)), whole})
 		ofPayload = append(ofPayload, whole)
 	}
-	if err := r.writePayload(io.MultiWriter(ofPayload...)); err != nil {
+	if len(ofPayload) > maxRPMDigests && r.Size > largeRPM {
+		return false, "", damaged("header", "tells of %d digests of the payload; at most %d are computed of more than %d bytes", len(ofPayload), maxRPMDigests, largeRPM)
+	}
+	if err := r.writePayload(&hashing{hashes: ofPayload}); err != nil {
 		return false, "", err
 	}
 	for _, d := range all {
@@ -198,7 +202,7 @@ func (r *rpmFile) digests() (covered bool, wrong string, err error) {
 func (r *rpmFile) payloadDigests() (found []rpmDigest) {
 	first := crypto.SHA256
 	if algorithm, told := r.header.number(rpmPayloadAlgorithm); told {
-		first = map[uint64]crypto.Hash{2: crypto.SHA1, 8: crypto.SHA256, 9: crypto.SHA384, 10: crypto.SHA512}[algorithm]
+		first = map[uint64]crypto.Hash{2: crypto.SHA1, 8: crypto.SHA256, 9: crypto.SHA384, 10: crypto.SHA512, 11: crypto.SHA224}[algorithm]
 	}
 	for _, d := range []struct {
 		tag       uint32
@@ -212,30 +216,21 @@ func (r *rpmFile) payloadDigests() (found []rpmDigest) {
 }
 
 func (r *rpmFile) writePayload(w io.Writer) error {
-	_, err := io.Copy(w, io.NewSectionReader(r, r.payload, r.Size-r.payload))
-	return err
+	return copySpans(w, r.Source, r.payload, r.Size)
 }
 
 // signatures judges all there are: each tag over the header, or over all.
 func (r *rpmFile) signatures(trust *Trust, covered bool, now time.Time) (all []Signature, err error) {
-	passes := 0
-	content := func(whole bool) func(io.Writer) error {
-		return func(w io.Writer) error {
-			_, err := w.Write(r.header.raw)
-			if err != nil || !whole {
-				return err
-			}
-			if passes++; passes > maxPGPSignatures {
-				return damaged("signature header", "more than %d signatures were to be checked", maxPGPSignatures)
-			}
-			return r.writePayload(w)
-		}
+	header := func(w io.Writer) error { _, err := w.Write(r.header.raw); return err }
+	contents := map[bool]*pgpContent{ // by whether the payload is part of it
+		false: {size: int64(len(r.header.raw)), write: header},
+		true:  {size: r.Size, write: func(w io.Writer) error { return cmp.Or(header(w), r.writePayload(w)) }},
 	}
 	judge := func(signature []byte, whole bool) error {
 		if spoilt(all) {
 			return nil
 		}
-		s, err := trust.openPGP(signature, content(whole), now)
+		s, err := trust.openPGP(signature, contents[whole], now)
 		if s.Status == Valid && !whole && !covered {
 			s.Status, s.Reason = Untrusted, "signed by a trusted key, but the header, which is signed, holds no strong digest of the payload, which is not"
 		}
