@@ -312,6 +312,18 @@ func (c *cms) counterSignature(der []byte) (stamp, error) {
 	return stamp{at: at, signer: signer, certificates: c.certificates}, err
 }
 
+// tstInfo is what an RFC 3161 token says: its beginning.
+type tstInfo struct {
+	Version int
+	Policy  asn1.ObjectIdentifier
+	Imprint struct {
+		Algorithm pkix.AlgorithmIdentifier
+		Digest    []byte
+	}
+	Serial asn1.RawValue
+	Time   asn1.RawValue
+}
+
 // timestampToken reads an RFC 3161 token: signed data about the signature's value.
 func (c *cms) timestampToken(der []byte) (stamp, error) {
 	var one asn1.RawValue
@@ -332,16 +344,7 @@ func (c *cms) timestampToken(der []byte) (stamp, error) {
 		return stamp{}, err
 	}
 	var octets []byte
-	var about struct {
-		Version int
-		Policy  asn1.ObjectIdentifier
-		Imprint struct {
-			Algorithm pkix.AlgorithmIdentifier
-			Digest    []byte
-		}
-		Serial asn1.RawValue
-		Time   asn1.RawValue
-	}
+	var about tstInfo
 	_, err = asn1.Unmarshal(token.content, &octets)
 	if err == nil {
 		_, err = asn1.Unmarshal(octets, &about)

@@ -9,12 +9,16 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
 
-// Limits of what is computed for signatures over one file: passes over it, and
-// bytes of SHA-3, which is five times as slow as the others.
-const (
-	maxPGPPasses = 2
-	maxPGPSHA3   = 512 << 20
-)
+// maxPGPPasses is how often a file is read for the signatures over it.
+const maxPGPPasses = 2
+
+// maxSHA3 is how many bytes of a file SHA-3 is computed of: it is five times as
+// slow as the others.
+const maxSHA3 = 512 << 20
+
+func tooSlow(algorithm crypto.Hash, size int64) bool {
+	return size > maxSHA3 && (algorithm == crypto.SHA3_256 || algorithm == crypto.SHA3_512)
+}
 
 // pgpContent is what OpenPGP signatures are about.
 type pgpContent struct {
@@ -35,8 +39,8 @@ func (c *pgpContent) digest(sig *packet.Signature) (h hash.Hash, reason string, 
 	if h, err = sig.PrepareVerify(); err != nil {
 		return nil, "an OpenPGP signature of a kind that is not checked: " + err.Error(), nil
 	}
-	if slow := sig.Hash == crypto.SHA3_256 || sig.Hash == crypto.SHA3_512; slow && c.size > maxPGPSHA3 {
-		return nil, fmt.Sprintf("%v is not computed of more than %d bytes", sig.Hash, maxPGPSHA3), nil
+	if tooSlow(sig.Hash, c.size) {
+		return nil, fmt.Sprintf("%v is not computed of more than %d bytes", sig.Hash, maxSHA3), nil
 	}
 	if c.passes == maxPGPPasses {
 		return nil, fmt.Sprintf("the signatures ask for more than %d digests of the file; this one's was not computed", maxPGPPasses), nil

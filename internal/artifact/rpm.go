@@ -63,13 +63,15 @@ func lookRPM(s Source, trust *Trust, now time.Time, info *Info) error {
 	if info.Name == "" || r.header.text(rpmVersion) == "" || r.header.text(rpmRelease) == "" {
 		return damaged("header", "does not name the package, its version and release")
 	}
-	covered, wrong, err := r.digests()
+	signatures, err := r.signatures(trust, now)
 	if err != nil {
 		return err
 	}
-	signatures, err := r.signatures(trust, covered, now)
-	if err != nil {
-		return err
+	wrong := ""
+	if !spoilt(signatures) {
+		if wrong, err = r.digests(); err != nil {
+			return err
+		}
 	}
 	info.Signature = Signature{Status: Unsigned, Reason: "the package carries no signature"}
 	if len(signatures) > 0 {
@@ -157,10 +159,9 @@ type rpmDigest struct {
 	sum       hash.Hash
 }
 
-// digests compares every digest with what it is of. covered tells that the
-// header holds a strong one of the payload; wrong says what differs, if
+// digests compares every digest with what it is of, and says what differs, if
 // anything does.
-func (r *rpmFile) digests() (covered bool, wrong string, err error) {
+func (r *rpmFile) digests() (wrong string, err error) {
 	var all []rpmDigest
 	var ofPayload []hash.Hash
 	for _, d := range []struct {
@@ -175,7 +176,6 @@ func (r *rpmFile) digests() (covered bool, wrong string, err error) {
 	for _, d := range r.payloadDigests() {
 		d.sum = d.algorithm.New()
 		all, ofPayload = append(all, d), append(ofPayload, d.sum)
-		covered = covered || strongHash(d.algorithm)
 	}
 	if e, there := r.signature.entries[rpmSigMD5]; there {
 		whole := md5.New()
@@ -183,22 +183,20 @@ func (r *rpmFile) digests() (covered bool, wrong string, err error) {
 		all = append(all, rpmDigest{"header and payload", crypto.MD5, hex.EncodeToString(r.signature.bytes(rpmSigMD5, e.kind)), whole})
 		ofPayload = append(ofPayload, whole)
 	}
-	if len(ofPayload) > maxRPMDigests && r.Size > largeRPM {
-		return false, "", damaged("header", "tells of %d digests of the payload; at most %d are computed of more than %d bytes", len(ofPayload), maxRPMDigests, largeRPM)
-	}
 	if err := r.writePayload(&hashing{hashes: ofPayload}); err != nil {
-		return false, "", err
+		return "", err
 	}
 	for _, d := range all {
 		if hex.EncodeToString(d.sum.Sum(nil)) != d.told {
-			return covered, fmt.Sprintf("the %s of %s is not the one that is told: the package was altered", d.algorithm, d.of), nil
+			return fmt.Sprintf("the %s of %s is not the one that is told: the package was altered", d.algorithm, d.of), nil
 		}
 	}
-	return covered, "", nil
+	return "", nil
 }
 
 // payloadDigests are those that the header holds of the payload as it stands in
-// the file. One of an algorithm that is not known covers nothing.
+// the file. One of an algorithm that is not known covers nothing, nor does one
+// that takes too long to compute.
 func (r *rpmFile) payloadDigests() (found []rpmDigest) {
 	first := crypto.SHA256
 	if algorithm, told := r.header.number(rpmPayloadAlgorithm); told {
@@ -208,7 +206,7 @@ func (r *rpmFile) payloadDigests() (found []rpmDigest) {
 		tag       uint32
 		algorithm crypto.Hash
 	}{{rpmPayloadDigest, first}, {rpmPayloadSHA512, crypto.SHA512}, {rpmPayloadSHA3, crypto.SHA3_256}} {
-		if _, there := r.header.entries[d.tag]; there && d.algorithm != 0 {
+		if _, there := r.header.entries[d.tag]; there && d.algorithm != 0 && !tooSlow(d.algorithm, r.Size) {
 			found = append(found, rpmDigest{of: "the payload", algorithm: d.algorithm, told: r.header.text(d.tag)})
 		}
 	}
@@ -220,7 +218,8 @@ func (r *rpmFile) writePayload(w io.Writer) error {
 }
 
 // signatures judges all there are: each tag over the header, or over all.
-func (r *rpmFile) signatures(trust *Trust, covered bool, now time.Time) (all []Signature, err error) {
+func (r *rpmFile) signatures(trust *Trust, now time.Time) (all []Signature, err error) {
+	covered := slices.ContainsFunc(r.payloadDigests(), func(d rpmDigest) bool { return strongHash(d.algorithm) })
 	header := func(w io.Writer) error { _, err := w.Write(r.header.raw); return err }
 	contents := map[bool]*pgpContent{ // by whether the payload is part of it
 		false: {size: int64(len(r.header.raw)), write: header},

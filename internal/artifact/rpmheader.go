@@ -16,9 +16,6 @@ const (
 	maxRPMText      = 2 << 20  // bytes of one string; what is longer is cut
 	rpmIntro        = 16       // bytes before a header's entries
 	rpmEntrySize    = 16
-
-	largeRPM      = 512 << 20 // bytes; of a larger one
-	maxRPMDigests = 3         // of the payload are computed, and rpm writes no more
 )
 
 // Types of a header's entries.
