@@ -89,14 +89,18 @@ func TestTwoReplicasOffer(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, e storetest.Engine) {
 		s, witnesses := newSite(t, e, "group g all a b\nquorum g\n", "a", "b")
 		witnesses[0].Slow(20 * time.Millisecond)
+		var said safeBuffer
 		for range 2 {
-			defer s.run(s.offering(slog.New(slog.DiscardHandler), func(name string) { t.Errorf("%s failed", name) }))()
+			defer s.run(s.offering(slog.New(slog.NewTextHandler(&said, nil)), func(name string) { t.Errorf("%s failed", name) }))()
 		}
 		seen := map[int64]bool{}
-		s.busy("twenty checkpoints seen", func() bool {
+		s.busy("ten checkpoints seen", func() bool {
 			seen[witnesses[0].Seen()] = true
-			return len(seen) > 20
+			return len(seen) > 10
 		})
 		s.until("both", all)
+		if text := said.String(); text != "" {
+			t.Error(text)
+		}
 	})
 }

@@ -19,7 +19,7 @@ import (
 const (
 	timeout     = 5 * time.Second // for one exchange
 	maxAnswer   = 64 << 10        // bytes that are read of an answer; a cosignature has at most 4 KB
-	maxAttempts = 3               // at one checkpoint: another replica may offer it at the same time
+	maxAttempts = 8               // at one checkpoint: another replica may offer newer ones meanwhile
 )
 
 // newClient keeps connections, and goes nowhere but where it was sent.

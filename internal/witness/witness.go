@@ -34,7 +34,8 @@ const (
 // Witnesses must cosign the same checkpoint, or none ever has a quorum, and a busy
 // log has a new one all the time. So there are rounds: one checkpoint is offered to
 // everybody at once, and the next round, with what is newest then, begins when a
-// quorum has cosigned, when nobody is left to wait for, or after [roundMost].
+// quorum has cosigned and a moment has passed, so that those who are about to answer
+// are in it, when nobody is left to wait for, or after [roundMost].
 // Whoever is slower than the others misses rounds and delays nobody.
 type Offering struct {
 	Store *store.Store
@@ -53,12 +54,12 @@ type rounds struct {
 	followers []*follower
 	answers   chan answer
 	asking    sync.WaitGroup
-	n         int       // of the round
-	pending   int       // followers that the round still waits for
-	enough    bool      // a quorum has cosigned the round's checkpoint
-	until     time.Time // when the round is over in any case
-	settled   int64     // size of the newest checkpoint that all have cosigned
-	problem   string    // with the ledger, as it was logged
+	n         int             // of the round
+	pending   int             // followers that the round still waits for
+	cosigned  ledger.Cosigned // the round's checkpoint, by those who are free for the next
+	since     time.Time       // when the round began
+	settled   int64           // size of the newest checkpoint that all have cosigned
+	problem   string          // with the ledger, as it was logged
 }
 
 // follower is a witness that is asked here.
@@ -76,7 +77,6 @@ type answer struct {
 	follower *follower
 	round    int
 	size     int64
-	quorum   bool
 	err      error
 }
 
@@ -135,7 +135,11 @@ func (o *Offering) newest(ctx context.Context) (newest store.Checkpointed, err e
 // look begins a round if it is time for one.
 func (r *rounds) look(ctx context.Context) error {
 	now := time.Now()
-	if r.pending > 0 && !r.enough && now.Before(r.until) {
+	most := roundMost
+	if r.Trust.Enough(r.cosigned) {
+		most = lookEvery
+	}
+	if r.pending > 0 && now.Sub(r.since) < most {
 		return nil
 	}
 	newest, err := r.newest(ctx)
@@ -153,8 +157,8 @@ func (r *rounds) look(ctx context.Context) error {
 // begin offers a checkpoint to everybody who has not cosigned it, is not busy with
 // an older one, and is not left alone for a while.
 func (r *rounds) begin(ctx context.Context, now time.Time, c store.Checkpointed, opened ledger.Cosigned) {
-	r.n, r.pending, r.until = r.n+1, 0, now.Add(roundMost)
-	r.enough = r.Trust.Enough(opened)
+	r.n, r.pending, r.since = r.n+1, 0, now
+	r.cosigned = opened
 	all := true
 	for _, f := range r.followers {
 		if opened.Has(f.Name) {
@@ -169,9 +173,9 @@ func (r *rounds) begin(ctx context.Context, now time.Time, c store.Checkpointed,
 		r.pending++
 		round, known := r.n, f.known
 		r.asking.Go(func() {
-			quorum, err := r.ask(ctx, f.Witness, known, c)
+			err := r.ask(ctx, f.Witness, known, c)
 			select {
-			case r.answers <- answer{f, round, c.Size, quorum, err}:
+			case r.answers <- answer{f, round, c.Size, err}:
 			case <-ctx.Done():
 			}
 		})
@@ -181,29 +185,28 @@ func (r *rounds) begin(ctx context.Context, now time.Time, c store.Checkpointed,
 	}
 }
 
-// ask offers a checkpoint to one witness and keeps its cosignature. It reports
-// whether a quorum has cosigned it now.
-func (o *Offering) ask(ctx context.Context, w ledger.Witness, known int64, c store.Checkpointed) (quorum bool, err error) {
+// ask offers a checkpoint to one witness and keeps its cosignature.
+func (o *Offering) ask(ctx context.Context, w ledger.Witness, known int64, c store.Checkpointed) error {
 	if known < 0 {
 		err := o.Store.View(ctx, func(r *store.Reader) (err error) {
 			known, err = r.WitnessedUpTo(w.Key)
 			return err
 		})
 		if err != nil {
-			return false, err
+			return err
 		}
 	}
 	line, err := o.offer(ctx, w, c, min(known, c.Size))
 	if err != nil {
-		return false, err
+		return err
 	}
-	quorum = true // unless it is asked, because it is not known yet
-	err = o.Store.KeepCosignatures(ctx, c.Size, []store.Cosignature{{Witness: w.Key, Line: line}}, func(signed []byte, lines []string) bool {
-		opened, err := o.Trust.Open(ledger.WithCosignatures(signed, lines))
-		quorum = err == nil && o.Trust.Enough(opened)
-		return quorum
-	})
-	return quorum && err == nil, err
+	return o.Store.KeepCosignatures(ctx, c.Size, []store.Cosignature{{Witness: w.Key, Line: line}}, o.enough)
+}
+
+// enough reports whether a checkpoint and cosignature lines make a quorum.
+func (o *Offering) enough(signed []byte, lines []string) bool {
+	opened, err := o.Trust.Open(ledger.WithCosignatures(signed, lines))
+	return err == nil && o.Trust.Enough(opened)
 }
 
 // settle takes in what became of an offer.
@@ -212,7 +215,9 @@ func (r *rounds) settle(a answer) {
 	f.busy = false
 	if a.round == r.n {
 		r.pending--
-		r.enough = r.enough || a.quorum
+		if a.err == nil {
+			r.cosigned.By = append(r.cosigned.By, ledger.CosignedBy{Witness: f.Name})
+		}
 	}
 	switch {
 	case errors.Is(a.err, errOvertaken):
