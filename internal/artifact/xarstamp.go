@@ -60,8 +60,8 @@ func xarStamps(ber, checksum []byte, signer *x509.Certificate) ([]stamp, error) 
 	switch {
 	case !c.signer.Equal(signer):
 		return nil, errors.New("it is by another certificate")
-	case !sd.ContentInfo.ContentType.Equal(oidData) || !detachedContent(sd.ContentInfo):
-		return nil, errors.New("it is over something that it holds")
+	case !contentIs(sd.ContentInfo, checksum):
+		return nil, errors.New("it is over something else that it holds")
 	case c.weakDigest("") == crypto.MD5.String():
 		return nil, errors.New("it rests on MD5")
 	}
@@ -85,8 +85,17 @@ func (c *cms) verifyDetached(content []byte) error {
 	return err
 }
 
-// detachedContent tells whether there is nothing but the content's type.
-func detachedContent(info pkcs7.ContentInfo) bool {
+// contentIs tells whether a signature's content is left out, as it should be, or
+// at least what it is checked against.
+func contentIs(info pkcs7.ContentInfo, content []byte) bool {
 	bare, err := asn1.Marshal(struct{ Type asn1.ObjectIdentifier }{info.ContentType})
-	return err == nil && bytes.Equal(info.Raw, bare)
+	if err == nil && bytes.Equal(info.Raw, bare) {
+		return info.ContentType.Equal(oidData)
+	}
+	var octets []byte
+	inside, err := cmsContent(info.Raw, oidData)
+	if err == nil {
+		_, err = asn1.Unmarshal(inside, &octets)
+	}
+	return err == nil && bytes.Equal(octets, content)
 }
