@@ -21,21 +21,22 @@ func tooPacked(packed, size int64) error {
 	return nil
 }
 
-// inflate unpacks a deflated stream that may be of any length.
-func inflate(packed io.Reader) io.Reader {
-	return flate.NewReader(&codedReader{bufio.NewReader(packed), maxCoded})
+// inflate unpacks a deflated stream of any length, in which at most so many bytes
+// are codes.
+func inflate(packed io.Reader, codes int64) io.Reader {
+	return flate.NewReader(&codedReader{bufio.NewReader(packed), codes, codes})
 }
 
 // codedReader counts what flate takes from it byte by byte: the codes. What is
 // stored as it is, flate takes at once.
 type codedReader struct {
 	*bufio.Reader
-	left int64
+	most, left int64
 }
 
 func (c *codedReader) ReadByte() (byte, error) {
 	if c.left--; c.left < 0 {
-		return 0, fmt.Errorf("more than %d bytes are packed in a way that takes too long to unpack", int64(maxCoded))
+		return 0, fmt.Errorf("more than %d bytes are packed in a way that takes too long to unpack", c.most)
 	}
 	return c.Reader.ReadByte()
 }
