@@ -21,19 +21,17 @@ func tooPacked(packed, size int64) error {
 	return nil
 }
 
-// inflate unpacks a deflated stream that may be of any length.
-func inflate(packed io.Reader) io.Reader { return inflateWithin(packed, maxCoded) }
-
-// inflateWithin is inflate with another limit than maxCoded, for tests.
-func inflateWithin(packed io.Reader, coded int64) io.Reader {
-	return flate.NewReader(&codedReader{bufio.NewReader(packed), coded, coded})
+// inflate unpacks a deflated stream of any length, in which at most so many bytes
+// are codes.
+func inflate(packed io.Reader, codes int64) io.Reader {
+	return flate.NewReader(&codedReader{bufio.NewReader(packed), codes, codes})
 }
 
 // codedReader counts what flate takes from it byte by byte: the codes. What is
 // stored as it is, flate takes at once.
 type codedReader struct {
 	*bufio.Reader
-	left, most int64
+	most, left int64
 }
 
 func (c *codedReader) ReadByte() (byte, error) {

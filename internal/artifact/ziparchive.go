@@ -279,7 +279,7 @@ func (m *zipMember) open(r io.ReaderAt) (*zipContents, error) {
 	case m.method == zipStored:
 		return &zipContents{m: m, from: packed, sum: crc32.NewIEEE()}, nil
 	case m.method == zipDeflated:
-		return &zipContents{m: m, from: inflate(packed), sum: crc32.NewIEEE()}, nil
+		return &zipContents{m: m, from: inflate(packed, maxCoded), sum: crc32.NewIEEE()}, nil
 	}
 	return nil, damaged(m.place(), "is packed by method %d, which is not read", m.method)
 }
