@@ -7,7 +7,7 @@ export EUCORA_REQUIRE_PEERS = 1
 
 test: postgres lint peers second
 	$(GO) test -race -timeout 20m ./...
-	$(GO) test -run TestEveryByte ./internal/capsule # each byte, which is too slow with the race detector
+	$(GO) test -run 'TestEveryByte|TestCrash' ./internal/capsule ./internal/store # each byte and each step: too slow with the race detector
 
 quick: ## without PostgreSQL if there is none, and without the race detector
 	EUCORA_REQUIRE_POSTGRES= EUCORA_REQUIRE_PEERS= $(GO) test ./...
