@@ -25,8 +25,9 @@ type Client struct {
 	UserAgent string
 }
 
-// maxAnswer bounds what is read of any answer.
-const maxAnswer = 16 << 20
+// maxAnswer bounds what is read of any answer: a bundle of the log's entries is the
+// largest, 256 of 2 + 65,535 bytes.
+const maxAnswer = 17 << 20
 
 // ErrNotEucora is returned when what answered does not speak this API: a proxy's
 // page, another service, nonsense. It never means yes.
@@ -89,6 +90,11 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 // exchange sends a request and returns the answer's body, or why it is no
 // answer that counts.
 func (c *Client) exchange(client *http.Client, request *http.Request) ([]byte, error) {
+	return c.exchangeFor("application/json", client, request)
+}
+
+// exchangeFor is exchange for an answer of another media type.
+func (c *Client) exchangeFor(media string, client *http.Client, request *http.Request) ([]byte, error) {
 	response, err := client.Do(request)
 	if err != nil {
 		return nil, fmt.Errorf("cannot reach %s: %w", c.Server, err)
@@ -101,7 +107,7 @@ func (c *Client) exchange(client *http.Client, request *http.Request) ([]byte, e
 	if len(body) > maxAnswer {
 		return nil, fmt.Errorf("%w: an answer of more than %d bytes", ErrNotEucora, maxAnswer)
 	}
-	return body, judge(response, body)
+	return body, judgeAs(media, response, body)
 }
 
 func (c *Client) request(ctx context.Context, method, path string, query url.Values, in any) (*http.Request, error) {
@@ -113,7 +119,10 @@ func (c *Client) request(ctx context.Context, method, path string, query url.Val
 		}
 		body = bytes.NewReader(text)
 	}
-	target := strings.TrimRight(c.Server, "/") + "/api/v1" + path
+	if !strings.HasPrefix(path, logPrefix) {
+		path = "/api/v1" + path
+	}
+	target := strings.TrimRight(c.Server, "/") + path
 	if len(query) > 0 {
 		target += "?" + query.Encode()
 	}
@@ -135,9 +144,13 @@ func (c *Client) request(ctx context.Context, method, path string, query url.Val
 
 // judge turns everything but a JSON 200 or 201 into an error.
 func judge(response *http.Response, body []byte) error {
+	return judgeAs("application/json", response, body)
+}
+
+func judgeAs(want string, response *http.Response, body []byte) error {
 	media, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
 	if response.StatusCode == http.StatusOK || response.StatusCode == http.StatusCreated {
-		if media == "application/json" {
+		if media == want {
 			return nil
 		}
 		return fmt.Errorf("%w: answer of type %q", ErrNotEucora, media)
@@ -217,6 +230,18 @@ func (c *Client) Breakdown(ctx context.Context, id string) (Breakdown, error) {
 // Submit submits a package for approval.
 func (c *Client) Submit(ctx context.Context, in Submit) (Submitted, error) {
 	return post[Submitted](ctx, c, "/cab/submit/", in)
+}
+
+// Deployments lists the deployment intents that the caller may see. The query takes
+// limit and cursor.
+func (c *Client) Deployments(ctx context.Context, query url.Values) (List[Deployment], error) {
+	return get[List[Deployment]](ctx, c, "/deployments/", query)
+}
+
+// Packages lists the evidence packages that the caller may see, without their
+// sections. The query takes deployment_intent_id, limit and cursor.
+func (c *Client) Packages(ctx context.Context, query url.Values) (List[Evidence], error) {
+	return get[List[Evidence]](ctx, c, "/evidence/", query)
 }
 
 // Request returns one request, by UUID or CAB- name.

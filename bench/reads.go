@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net/http"
 	"net/url"
 	"sync"
 	"time"
@@ -25,9 +28,12 @@ func reads(b *bench) {
 		large := measureReads(b, s, engine.Name, *rows)
 		say("with %9d requests: one request p50 %s p99 %s; queue p50 %s p99 %s", *rows, large[0], large[1], large[2], large[3])
 		say("p99 large / small: one request %.2f, queue %.2f (wanted: at most 1.5)", ratio(large[1], small[1]), ratio(large[3], small[3]))
-		busy := underLoad(b, s, *rows)
+		bare := s.idleCall(b)
+		var busyBare time.Duration
+		busy := underLoad(b, s, func() [4]time.Duration { busyBare = s.idleCall(b); return read(b, s, *rows) })
 		say("under full write load:   one request p50 %s p99 %s; queue p50 %s p99 %s", busy[0], busy[1], busy[2], busy[3])
 		say("p99 loaded / idle: one request %.2f, queue %.2f (wanted: at most 5)", ratio(busy[1], large[1]), ratio(busy[3], large[3]))
+		say("  the ceiling: a call that reads nothing (/healthz) %.2f, %s idle and %s loaded", ratio(busyBare, bare), bare, busyBare)
 	}
 }
 
@@ -58,7 +64,24 @@ func read(b *bench, s *site, n int) [4]time.Duration {
 	return out
 }
 
-func underLoad(b *bench, s *site, n int) [4]time.Duration {
+// idleCall is the p99 of a call that does nothing, over the same HTTP stack: under
+// load it shows how long the machine lets anybody wait.
+func (s *site) idleCall(b *bench) time.Duration {
+	client := &http.Client{Timeout: time.Minute}
+	nothing := func(int) error {
+		answer, err := client.Get(s.server.URL + "/healthz")
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(io.Discard, answer.Body)
+		return errors.Join(err, answer.Body.Close())
+	}
+	latency(b, 200, nothing)
+	_, p99 := latency(b, 3000, nothing)
+	return p99
+}
+
+func underLoad(b *bench, s *site, measure func() [4]time.Duration) [4]time.Duration {
 	data := fourKiB(b, "low")
 	write := s.verbs(b, data)
 	stop := make(chan struct{})
@@ -75,7 +98,7 @@ func underLoad(b *bench, s *site, n int) [4]time.Duration {
 			}
 		})
 	}
-	out := read(b, s, n)
+	out := measure()
 	close(stop)
 	all.Wait()
 	return out

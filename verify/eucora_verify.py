@@ -98,21 +98,21 @@ created_by:person id revision:whole state target_ring version; evidence content_
 deployment_intent_id id is_complete:flag risk_model_version risk_score:score; request approval_days:whole content_hash correlation_id
 deployment_created_by deployment_intent_id due_at:time end_reason? evidence_created_by evidence_package_id exception_id? gate:gate id name notes?
 policy_version quorum:whole reviewers~:[person risk_model_version risk_score:score revision:whole status submitted_at:time submitted_by:person
-urgency valid_until?:time; gate decision guards:[text rationale thresholds:thresholds; thresholds auto:whole review:whole; vote approve:flag at:time
-cab_request_id conditions~:any rationale voter:person; decision cab_request_id conditions~:any content_hash decided_at:time decider:actor decision
-policy_version rationale risk_model_version risk_score:score valid_until?:time; risk contributions:{score evidence_package_id risk_model_digest
-risk_model_version risk_score:score; exception approval_rationale? approved_at?:time approved_by~:person cab_request_id compensating_controls:[text
-correlation_id deployment_intent_id end_reason? expires_at:time id name reason requested_at:time requested_by:person revision:whole
-risk_justification status submitter_id; tamper actual_sha256 attachment?:flag evidence_package_id expected_sha256 found_during; document
-attachments:[attachment completeness_check:{flag correlation_id created_at:time created_by:person deployment_intent_id evidence_data:sections
-formula id intent:intent is_complete:flag missing:[text notes~:[text origins~:[origin risk_factors:[part risk_model_digest risk_model_version
-risk_score:score schema; attachment format? format_version? media_type name? role sha256 size:whole tool?; sections artifacts~:any
-deployment_plan~:{any rollback_plan~:{any scan_results~:{any test_results~:{any; origin declared~:any origin path sources~:[file; file attachment
-format_version? parser; part bucket contribution:score input max_points:whole name points:whole rationale share source state value weight; model
-allow_unreachable?:flag factors:[factor normalization title version; factor fact name rubric:[line weight; line above? below? from? is? points:whole
-to?; terms default_days:whole max_days:whole; rules approval_days:whole decide_within_hours:hours exception:terms guards:[guard quorum:whole
-require_derived~:[text risk_model thresholds:thresholds version; hours standard:whole urgent:whole; guard above~:whole at_least fact is_true?:flag
-name one_of~:[text reason
+urgency valid_until?:time; gate decision guards:[text rationale thresholds:thresholds waits_for?; thresholds auto:whole review:whole; vote
+approve:flag at:time cab_request_id conditions~:any rationale voter:person; decision cab_request_id conditions~:any content_hash decided_at:time
+decider:actor decision policy_version rationale risk_model_version risk_score:score valid_until?:time; risk contributions:{score evidence_package_id
+risk_model_digest risk_model_version risk_score:score; exception approval_rationale? approved_at?:time approved_by~:person cab_request_id
+compensating_controls:[text correlation_id deployment_intent_id end_reason? expires_at:time id name reason requested_at:time requested_by:person
+revision:whole risk_justification status submitter_id; tamper actual_sha256 attachment?:flag evidence_package_id expected_sha256 found_during;
+document attachments:[attachment completeness_check:{flag correlation_id created_at:time created_by:person deployment_intent_id
+evidence_data:sections formula id intent:intent is_complete:flag missing:[text notes~:[text origins~:[origin risk_factors:[part risk_model_digest
+risk_model_version risk_score:score schema; attachment format? format_version? media_type name? role sha256 size:whole tool?; sections
+artifacts~:any deployment_plan~:{any rollback_plan~:{any scan_results~:{any test_results~:{any; origin declared~:any origin path sources~:[file;
+file attachment format_version? parser; part bucket contribution:score input max_points:whole name points:whole rationale share source state value
+weight; model allow_unreachable?:flag factors:[factor normalization title version; factor fact name rubric:[line weight; line above? below? from?
+is? points:whole to?; terms default_days:whole max_days:whole; rules approval_days:whole decide_within_hours:hours exception:terms guards:[guard
+quorum:whole require_derived~:[text require_witnessed?:flag risk_model thresholds:thresholds version; hours standard:whole urgent:whole; guard
+above~:whole at_least fact is_true?:flag name one_of~:[text reason
 """.split(";"))}
 def check_form(value, kind, where):
     form, listed = FORMS.get(kind, {}), kind[0] == "["
@@ -464,7 +464,7 @@ def verify(data, key=None, given=None, tell=print):
         say(f"the evidence scores {points / 100}, made again")
     with check("gate") as say:
         gate = make_gate(policy, points, facts)
-        need(r["gate"] == gate, f"the request says otherwise than the policy, which says: {gate['decision']} ({gate['rationale']})")
+        need({**r["gate"], **gate} == r["gate"], f"the request says otherwise than the policy, which says: {gate['decision']} ({gate['rationale']})")
         say(f"the gate is {gate['decision']}, made again: {gate['rationale']}")
     with check("decision") as say:
         judge(r, d, rows, places, rests.get(r["id"]), policy)

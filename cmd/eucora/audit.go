@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"time"
 
 	"github.com/eucora/eucora/api"
 	"github.com/eucora/eucora/internal/attachment"
@@ -16,9 +17,15 @@ import (
 )
 
 type auditCmd struct {
-	Trail  auditTrailCmd  `cmd:"" help:"Everything that happened to something, oldest first."`
-	Verify auditVerifyCmd `cmd:"" help:"Check the ledger: through a server, or a whole database with --whole-database; or a capsule."`
-	Export auditExportCmd `cmd:"" help:"Everything that speaks for a request, in one file that anybody can verify."`
+	Trail       auditTrailCmd       `cmd:"" help:"Everything that happened to something, oldest first."`
+	Events      auditEventsCmd      `cmd:"" help:"Export events by any filter: as they were hashed, as a table, or for a SIEM."`
+	Report      auditReportCmd      `cmd:"" help:"The changes of a period as a control report, in HTML that prints."`
+	Monitor     auditMonitorCmd     `cmd:"" help:"Watch a log that others run: mirror it, hold it against what it showed before, and what the API shows against it."`
+	Checkpoint  auditCheckpointCmd  `cmd:"" help:"The ledger's cosigned checkpoint, to be kept; and the newest one that was time-stamped."`
+	Proof       auditProofCmd       `cmd:"" help:"Proof that one event is in the signed log, for whoever has no account."`
+	VerifyProof auditVerifyProofCmd `cmd:"" help:"Check an event and its proof, with no server." name:"verify-proof"`
+	Export      auditExportCmd      `cmd:"" help:"Everything that speaks for a request, in one file that anybody can verify."`
+	Verify      auditVerifyCmd      `cmd:"" help:"Check the ledger: through a server, or a whole database with --whole-database; or a capsule."`
 }
 
 type auditTrailCmd struct {
@@ -82,12 +89,14 @@ type auditVerifyCmd struct {
 	outputFlags
 	databaseFlags
 	File          string `arg:"" optional:"" help:"A capsule: it is checked with nothing else at hand." type:"path" placeholder:"FILE"`
-	Trust         string `help:"With a capsule: the log, and who must have witnessed it, from your own records: a C2SP tlog-policy." type:"existingfile" env:"-" placeholder:"FILE"`
-	WholeDatabase bool   `help:"Check everything in the database (--data, --database), with no server between: events, tree, checkpoints, rows, documents."`
+	Trust         string `help:"The log, and who must have witnessed it, from your own records: a C2SP tlog-policy." type:"existingfile" env:"-" placeholder:"FILE"`
+	WholeDatabase bool   `help:"Check everything in the database (--data, --database), with no server between: events, tree, checkpoints, cosignatures, rows, documents, files. --database on the command line means it too."`
 	WithoutFiles  bool   `help:"Say nothing of the attachments' files: they are not here." name:"without-attachments"`
 	Key           string `help:"The ledger's public key, from your own records." placeholder:"KEY"`
-	Checkpoint    string `help:"A checkpoint that you kept from an earlier check." type:"existingfile" placeholder:"FILE"`
+	Checkpoint    string `help:"A checkpoint that you kept from an earlier check, with or without cosignatures." type:"existingfile" placeholder:"FILE"`
 	Save          string `help:"Keep the newest checkpoint in this file, for the next time." placeholder:"FILE"`
+
+	trust *ledger.Trust // nil: nobody is asked for but the log
 }
 
 // verified is what was checked, as --json prints it.
@@ -99,7 +108,9 @@ type verified struct {
 	Files       int      `json:"files,omitzero"`
 	Root        string   `json:"root"`
 	Key         string   `json:"key"`
+	Witnessed   int64    `json:"witnessed,omitzero"` // events that a quorum of the auditor's witnesses has seen
 	Findings    []string `json:"findings"`
+	Unchecked   []string `json:"unchecked,omitzero"` // what could not be looked at
 	newest      []byte
 }
 
@@ -114,13 +125,17 @@ func (c *auditVerifyCmd) Run(a *app) error {
 		return usage("a capsule is checked by itself: it goes with --key or --trust, and nothing else")
 	case c.File != "":
 		return c.capsule(a)
-	case c.Trust != "":
-		return usage("--trust goes with a capsule")
 	}
+	c.WholeDatabase = c.WholeDatabase || (c.Database != "" && c.Database != os.Getenv("EUCORA_DATABASE"))
 	held, err := c.held()
 	if err != nil {
 		return err
 	}
+	whose, err := c.whose()
+	if err != nil {
+		return err
+	}
+	c.trust = whose.Trust
 	check := c.throughServer
 	if c.WholeDatabase {
 		check = c.database
@@ -137,7 +152,12 @@ func (c *auditVerifyCmd) Run(a *app) error {
 		return &exitError{code: exitNo}
 	}
 	if c.Save != "" {
-		return os.WriteFile(c.Save, result.newest, 0o600)
+		if err := os.WriteFile(c.Save, result.newest, 0o600); err != nil {
+			return err
+		}
+	}
+	if len(result.Unchecked) > 0 {
+		return unknown("what was looked at holds, and not everything could be")
 	}
 	return nil
 }
@@ -157,6 +177,9 @@ func (c *auditVerifyCmd) tell(a *app, v *verified, held bool) {
 	for _, finding := range v.Findings {
 		a.printf("%s %s\n", a.paint(red, "✗"), clean(finding))
 	}
+	for _, unchecked := range v.Unchecked {
+		a.printf("%s not checked: %s\n", a.paint(yellow, "!"), clean(unchecked))
+	}
 	if !v.Holds {
 		a.printf("%s\n", a.paint(red, "the ledger does not hold"))
 		return
@@ -166,10 +189,13 @@ func (c *auditVerifyCmd) tell(a *app, v *verified, held bool) {
 	if c.WholeDatabase {
 		a.printf("%s %d checkpoints, %d rows that say what the events say, and %d files that are what was stored\n", a.paint(green, "✓"), v.Checkpoints, v.Rows, v.Files)
 	}
+	if v.Witnessed > 0 {
+		a.printf("%s a quorum of your witnesses has seen %d of them\n", a.paint(green, "✓"), v.Witnessed)
+	}
 	if held {
 		a.printf("%s the checkpoint that you kept is part of it: nothing before it was changed\n", a.paint(green, "✓"))
 	}
-	if c.Key == "" {
+	if c.Key == "" && c.trust == nil {
 		a.printf("%s\n", a.paint(yellow, "! the key was taken on trust; keep it and give it with --key the next time"))
 	}
 }
@@ -188,9 +214,7 @@ func (c *auditVerifyCmd) database(a *app, held []byte, result *verified) error {
 	if result.Key, err = archive.LedgerKey(a.ctx); err != nil {
 		return err
 	}
-	if c.Key != "" {
-		result.Key = c.Key
-	}
+	result.Key = c.ownKey(result.Key)
 	if result.Key == "" {
 		result.find("the database does not say whose ledger it holds: the row was taken away; give the key with --key")
 		return nil
@@ -201,7 +225,7 @@ func (c *auditVerifyCmd) database(a *app, held []byte, result *verified) error {
 	}
 	p := a.progress()
 	options := store.VerifyOptions{
-		Verifier: verifier, Held: held, Progress: func(done, total int64) { p.show("checking event %d of %d", done, total) },
+		Verifier: verifier, Trust: c.trust, Held: held, Now: time.Now(), Progress: func(done, total int64) { p.show("checking event %d of %d", done, total) },
 	}
 	if !c.WithoutFiles {
 		options.Attachment = attachment.At(c.attachments()).Check
@@ -212,12 +236,23 @@ func (c *auditVerifyCmd) database(a *app, held []byte, result *verified) error {
 		return unknown("the database could not be checked: %v", err)
 	}
 	result.Events, result.Checkpoints, result.Rows, result.Files, result.Root = report.Events, report.Checkpoints, report.Rows, report.Attachments, report.Root.String()
+	result.Witnessed, result.Unchecked = report.Witnessed, report.Unchecked
 	for _, f := range report.Findings {
 		result.find("%s", f.What)
 	}
-	newest, err := archive.NewestCheckpoint(a.ctx)
-	result.newest = []byte(newest)
+	result.newest, err = archive.NewestCheckpoint(a.ctx, c.trust)
 	return err
+}
+
+// ownKey is the key that the auditor gave, or else the one that is said.
+func (c *auditVerifyCmd) ownKey(said string) string {
+	switch {
+	case c.trust != nil:
+		return c.trust.Key
+	case c.Key != "":
+		return c.Key
+	}
+	return said
 }
 
 // verifier is of the key that signs. One that is none is the mistake of whoever
@@ -245,9 +280,12 @@ func (c *auditVerifyCmd) throughServer(a *app, held []byte, result *verified) er
 		return err
 	}
 	result.newest, result.Key = []byte(newest.Note), newest.Key
-	if c.Key != "" {
-		result.Key = c.Key
+	if c.trust != nil { // what others have seen, and not only what is signed
+		if result.newest, err = client.LogCheckpoint(a.ctx); err != nil {
+			return err
+		}
 	}
+	result.Key = c.ownKey(result.Key)
 	verifier, err := c.verifier(result.Key)
 	if err != nil {
 		return err
@@ -259,9 +297,9 @@ func (c *auditVerifyCmd) throughServer(a *app, held []byte, result *verified) er
 	expect := map[int64]map[string]ledger.Hash{}
 	size := int64(0)
 	for name, note := range known {
-		checkpoint, err := verifier.Open(note)
+		checkpoint, err := c.openCheckpoint(verifier, note)
 		if err != nil {
-			result.find("%s is not signed by the key %s", name, result.Key)
+			result.find("%s is not signed by the key %s, or not witnessed: %v", name, result.Key, err)
 			continue
 		}
 		if expect[checkpoint.Size] == nil {
@@ -271,6 +309,19 @@ func (c *auditVerifyCmd) throughServer(a *app, held []byte, result *verified) er
 		size = max(size, checkpoint.Size)
 	}
 	return c.rebuild(a, client, size, expect, result)
+}
+
+// openCheckpoint opens a checkpoint that the auditor accepts: signed by the log, and
+// where the auditor says who must have witnessed it, by them.
+func (c *auditVerifyCmd) openCheckpoint(verifier *ledger.Verifier, note []byte) (ledger.Checkpoint, error) {
+	if c.trust == nil {
+		return verifier.Open(note)
+	}
+	cosigned, err := c.trust.Open(note)
+	if err == nil && !c.trust.Enough(cosigned) {
+		err = errors.New("no quorum of your witnesses has cosigned it")
+	}
+	return cosigned.Checkpoint, err
 }
 
 // errComplete ends reading when all that a checkpoint covers has been read.

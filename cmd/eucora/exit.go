@@ -41,10 +41,14 @@ func (a *app) status(err error) int {
 	if err == nil {
 		return exitYes
 	}
+	a.complain(err)
+	return statusOf(err)
+}
+
+func (a *app) complain(err error) {
 	if text := err.Error(); text != "" {
 		fmt.Fprintln(a.errOut, "eucora:", text)
 	}
-	return statusOf(err)
 }
 
 func statusOf(err error) int {

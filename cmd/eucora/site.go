@@ -31,6 +31,7 @@ type databaseFlags struct {
 type siteFlags struct {
 	databaseFlags
 	Trust     string `help:"Directory of certificates and public keys whose signatures of artifacts count; without it nobody's do." env:"EUCORA_TRUST" type:"existingdir" placeholder:"DIR"`
+	Witnesses string `help:"A C2SP tlog-policy: who witnesses the ledger, where they are, and how many must. Without it nobody is asked." name:"witness-policy" env:"EUCORA_WITNESS_POLICY" type:"existingfile" placeholder:"FILE"`
 	LedgerKey string `help:"File with the ledger's signing key (default: ledger.key in the data directory; made at the first start)." env:"EUCORA_LEDGER_KEY" placeholder:"FILE"`
 }
 
@@ -81,6 +82,25 @@ func (f siteFlags) trusted() (*artifact.Trust, error) {
 	return trust, nil
 }
 
+// witnesses reads the trust policy; nil if there is none.
+func (f siteFlags) witnesses(key string) (*ledger.Trust, error) {
+	if f.Witnesses == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(f.Witnesses)
+	if err != nil {
+		return nil, usage("--witness-policy: %v", err)
+	}
+	trust, err := ledger.ParseTrust(text)
+	if err != nil {
+		return nil, usage("--witness-policy %s: %v", f.Witnesses, err)
+	}
+	if trust.Key != key {
+		return nil, usage("--witness-policy %s is about the log %s, and this ledger's key is %s", f.Witnesses, trust.Key, key)
+	}
+	return trust, nil
+}
+
 // site is an open store with the verbs on it.
 type site struct {
 	store   *store.Store
@@ -100,6 +120,10 @@ func (f siteFlags) open(ctx context.Context, log *slog.Logger) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
+	witnesses, err := f.witnesses(signer.VerifierKey())
+	if err != nil {
+		return nil, err
+	}
 	files, err := attachment.Open(f.attachments())
 	if err != nil {
 		return nil, err
@@ -111,7 +135,7 @@ func (f siteFlags) open(ctx context.Context, log *slog.Logger) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &site{st, workflow.New(st, workflow.Options{Files: files, Trust: trust})}
+	s := &site{st, workflow.New(st, workflow.Options{Files: files, Trust: trust, Witnesses: witnesses})}
 	if err := s.service.Prepare(ctx); err != nil {
 		return nil, errors.Join(err, st.Close())
 	}

@@ -128,10 +128,13 @@ type ReadError struct {
 }
 
 func (e *ReadError) Error() string {
-	if e.Place == "" {
-		return e.File + ": " + e.Reason
+	text := e.Reason
+	for _, before := range []string{e.Place, e.File} {
+		if before != "" {
+			text = before + ": " + text
+		}
 	}
-	return e.File + ": " + e.Place + ": " + e.Reason
+	return text
 }
 
 // damaged is an error at a place of the file.

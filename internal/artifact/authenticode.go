@@ -13,18 +13,18 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sassoftware/relic/v8/lib/pkcs7"
-	"github.com/sassoftware/relic/v8/lib/x509tools"
 )
 
 // Authenticode is a PKCS#7 signature over a digest of the file. Where it sits,
 // and what of the file is digested, is the format's; everything else is here.
 //
-// The rules: a signature counts by its strongest part that is sound. Any
-// signature of the file (side by side or nested) whose digest does not match
-// makes the whole file invalid; otherwise the best of them counts.
+// The rules: any signature of the file (side by side or nested) that is broken, or
+// whose digest does not match, makes the whole file invalid; otherwise the first
+// counts, or the best of them if the first is a weak one.
 
 // Limits: of one signature in bytes (page hashes of a 200 MB driver fit), of
 // the signatures of a file, and of public-key operations for one file, so that
@@ -41,108 +41,179 @@ var (
 	oidSPCLifetime     = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 10, 3, 13}
 )
 
+// spcSubject is a file that signatures are about.
+type spcSubject struct {
+	kind spcKind // what they must say that they are about
+	// digest reads the file once. The answer says why it is not what was signed,
+	// or nothing if it is.
+	digest func(wanted []crypto.Hash) (func(hash crypto.Hash, signed []byte) string, error)
+}
+
+// spcSigned is one signature before the file was looked at. Its result is Invalid
+// if it is broken; else it has no status yet.
+type spcSigned struct {
+	cms    *cms
+	hash   crypto.Hash
+	digest []byte
+	result Signature
+}
+
 // spcJudge judges the Authenticode signatures of one file.
 type spcJudge struct {
-	roots *x509.CertPool
-	given []*x509.Certificate // the same
-	now   time.Time
-	// compare says why the file is not what was signed, or nothing if it is;
-	// an error means that it cannot be read.
-	compare func(hash crypto.Hash, signed []byte) (string, error)
-	checks  int // public-key operations so far
-	notes   []string
-	doubts  []string // of any of the signatures, about things beside what was signed
-	weak    bool     // the signature judged last rests on a digest that can be forged
+	roots  *x509.CertPool
+	given  []*x509.Certificate // the same
+	now    time.Time
+	checks int // public-key operations so far
+	notes  []string
+	doubts []string // of any of the signatures, about things beside what was signed
+}
+
+func newSPCJudge(trust *Trust, now time.Time) *spcJudge {
+	j := &spcJudge{roots: x509.NewCertPool(), now: now} // an empty pool: nil would be the system's
+	if trust != nil && trust.roots != nil {
+		j.roots, j.given = trust.roots, trust.certificates
+	}
+	return j
 }
 
 // judgeSPC judges all signatures of a file, each in DER with at most zeros
 // behind it. None is unsigned. The notes are for the reviewer.
-func judgeSPC(blobs [][]byte, trust *Trust, now time.Time, compare func(crypto.Hash, []byte) (string, error)) (Signature, []string, error) {
+func judgeSPC(blobs [][]byte, subject spcSubject, trust *Trust, now time.Time) (Signature, []string, error) {
 	if len(blobs) == 0 {
 		return Signature{Status: Unsigned, Reason: "it holds no signature"}, nil, nil
 	}
-	j := &spcJudge{roots: x509.NewCertPool(), now: now, compare: compare} // an empty pool: nil would be the system's
-	if trust != nil && trust.roots != nil {
-		j.roots, j.given = trust.roots, trust.certificates
+	signatures, err := readSPC(blobs, subject.kind)
+	if err != nil {
+		return Signature{}, nil, err
 	}
-	var all []Signature
-	primaryWeak := false
-	for queue := blobs; len(queue) > 0; queue = queue[1:] {
-		if len(all) == maxSPCSignatures {
-			return Signature{}, nil, damaged("signature", "more than %d signatures", maxSPCSignatures)
-		}
-		one, nested, err := j.judge(queue[0])
-		if err != nil {
-			return Signature{}, nil, err
-		}
-		if all == nil {
-			primaryWeak = j.weak
-		}
-		all, queue = append(all, one), append(slices.Clip(queue), nested...)
-	}
-	best := slices.MaxFunc(all, betterSPC)
-	if !primaryWeak { // Windows judges the first; beside an old one for old systems the other counts
-		best = all[0]
-	}
-	if i := slices.IndexFunc(all, func(s Signature) bool { return s.Status == Invalid }); i >= 0 {
-		best = all[i]
+	j := newSPCJudge(trust, now)
+	best, err := j.best(signatures, subject)
+	if err != nil {
+		return Signature{}, nil, err
 	}
 	for _, doubt := range j.doubts {
 		best.doubt(doubt)
 	}
-	if len(all) > 1 {
-		best.Reason = fmt.Sprintf("of %d signatures: %s", len(all), best.Reason)
+	if len(signatures) > 1 {
+		best.Reason = fmt.Sprintf("of %d signatures: %s", len(signatures), best.Reason)
 	}
 	return best, j.notes, nil
 }
 
-// betterSPC orders signatures: by status first, then by the digest's strength.
-func betterSPC(a, b Signature) int {
-	rank := []Status{Invalid, Untrusted, Expired, Valid}
-	digests := []string{crypto.MD5.String(), crypto.SHA1.String(), crypto.SHA224.String(), crypto.SHA256.String(), crypto.SHA384.String(), crypto.SHA512.String()}
-	return cmp.Or(
-		cmp.Compare(slices.Index(rank, a.Status), slices.Index(rank, b.Status)),
-		cmp.Compare(slices.Index(digests, a.Digest), slices.Index(digests, b.Digest)),
-	)
+// readSPC reads all signatures, and those that are nested in them.
+func readSPC(blobs [][]byte, kind spcKind) (all []spcSigned, err error) {
+	for queue := blobs; len(queue) > 0; queue = queue[1:] {
+		if len(all) == maxSPCSignatures {
+			return nil, damaged("signature", "more than %d signatures", maxSPCSignatures)
+		}
+		one, nested := readOneSPC(queue[0], kind)
+		all, queue = append(all, one), append(slices.Clip(queue), nested...)
+	}
+	return all, nil
 }
 
-// judge judges one signature, and returns the signatures nested in it.
-func (j *spcJudge) judge(blob []byte) (Signature, [][]byte, error) {
-	cms, err := parseCMS(blob, oidSPCIndirectData)
+func readOneSPC(blob []byte, kind spcKind) (one spcSigned, nested [][]byte) {
+	var err error
+	if one.cms, err = parseCMS(blob, oidSPCIndirectData); err != nil {
+		one.result = invalidSPC("the signature cannot be read: %v", err)
+		return one, nil
+	}
+	about, err := parseIndirectData(one.cms.content)
 	if err != nil {
-		return invalidSPC("the signature cannot be read: %v", err), nil, nil
+		one.result = invalidSPC("what was signed cannot be read: %v", err)
+		return one, nil
 	}
-	hash, digest, err := parseIndirectData(cms.content)
-	if err != nil {
-		return invalidSPC("what was signed cannot be read: %v", err), nil, nil
+	one.hash, one.digest = about.hash, about.digest
+	if one.cms.signer != nil {
+		one.result = describeSigner(one.cms.signer)
 	}
-	result := describeSigner(cms.signer)
-	result.Digest = hash.String()
-	nested, err := nestedSPC(cms.info.UnauthenticatedAttributes)
-	if err == nil {
-		err = cms.verify(cms.content)
+	one.result.Digest = one.hash.String()
+	nested, err = nestedSPC(one.cms.info.UnauthenticatedAttributes)
+	if err == nil && one.cms.signer != nil {
+		err = one.cms.verify(one.cms.content)
 	}
-	if err == nil && len(digest) == 0 {
+	if err == nil && len(one.digest) == 0 {
 		err = errors.New("there is no digest in it")
 	}
 	if err != nil {
-		result.Status, result.Reason = Invalid, fmt.Sprintf("the signature is broken: %v", err)
-		return result, nested, nil
+		one.result.Status, one.result.Reason = Invalid, fmt.Sprintf("the signature is broken: %v", err)
+	} else if !about.fits(kind) {
+		one.result.Status, one.result.Reason = Invalid, fmt.Sprintf("the signature is about %s, and this is %s", about.kind(), kind)
 	}
-	differs, err := j.compare(hash, digest)
+	return one, nested
+}
+
+// best is what the signatures come to: that of one that is invalid; else of the
+// first, as it is for Windows; or of the best, if the first rests on a digest
+// that can be forged.
+func (j *spcJudge) best(signatures []spcSigned, subject spcSubject) (Signature, error) {
+	isInvalid := func(s spcSigned) bool { return s.result.Status == Invalid }
+	if i := slices.IndexFunc(signatures, isInvalid); i >= 0 {
+		return signatures[i].result, nil // whatever the file's digest is
+	}
+	wanted, asked := wantedDigests(signatures)
+	differs, err := subject.digest(wanted)
 	if err != nil {
-		return Signature{}, nil, err
+		return Signature{}, err
 	}
-	if differs != "" {
-		result.Status, result.Reason = Invalid, differs
-		return result, nested, nil
+	for i := range signatures {
+		s := &signatures[i]
+		if !slices.Contains(wanted, s.hash) {
+			s.result.Status, s.result.Reason = Untrusted, fmt.Sprintf("its signatures ask for %d different digests of the file: of %v it was not computed", asked, s.hash)
+			j.doubts = append(j.doubts, s.result.Reason)
+		} else if why := differs(s.hash, s.digest); why != "" {
+			s.result.Status, s.result.Reason = Invalid, why
+		} else if err := j.trust(s.cms, &s.result); err != nil {
+			return Signature{}, err
+		}
 	}
-	err = j.trust(cms, &result)
-	return result, nested, err
+	if i := slices.IndexFunc(signatures, isInvalid); i >= 0 {
+		return signatures[i].result, nil
+	}
+	best := signatures[0]
+	if best.cms.weakDigest(best.result.Digest) != "" {
+		best = slices.MaxFunc(signatures, betterSPC)
+	}
+	return best.result, nil
+}
+
+// wantedDigests is which digests of the file are computed for its signatures, and
+// how many they ask for: SHA-256, and the first other. Each is work over the whole
+// file; two signatures with different ones, of which SHA-256 is one, are usual.
+func wantedDigests(signatures []spcSigned) (wanted []crypto.Hash, asked int) {
+	seen := map[crypto.Hash]bool{}
+	others := 0
+	for _, s := range signatures {
+		if seen[s.hash] {
+			continue
+		}
+		if seen[s.hash] = true; s.hash != crypto.SHA256 {
+			others++
+		}
+		if s.hash == crypto.SHA256 || others == 1 {
+			wanted = append(wanted, s.hash)
+		}
+	}
+	return wanted, len(seen)
+}
+
+// betterSPC orders signatures: by status first, then by the digest's strength.
+func betterSPC(a, b spcSigned) int {
+	rank := []Status{Invalid, Untrusted, Expired, Valid}
+	digests := []crypto.Hash{crypto.MD5, crypto.SHA1, crypto.SHA224, crypto.SHA256, crypto.SHA384, crypto.SHA512}
+	return cmp.Or(
+		cmp.Compare(slices.Index(rank, a.result.Status), slices.Index(rank, b.result.Status)),
+		cmp.Compare(slices.Index(digests, a.hash), slices.Index(digests, b.hash)),
+	)
 }
 
 // trust decides what a sound signature over the file as it is comes to.
 func (j *spcJudge) trust(cms *cms, result *Signature) error {
+	if cms.signer == nil {
+		result.Status, result.Reason = Untrusted, fmt.Sprintf("its signer's certificate cannot be read, so nobody can say whether the signature holds: %v", cms.signerUnread)
+		j.doubts = append(j.doubts, result.Reason)
+		return nil
+	}
 	stamps, broken := cms.stamps()
 	stray, err := j.strayCertificates(cms, stamps)
 	if err != nil {
@@ -156,8 +227,7 @@ func (j *spcJudge) trust(cms *cms, result *Signature) error {
 		}
 	}
 	result.Status, result.Reason = j.standing(cms.signer, cms.certificates, at)
-	weak := cms.weakDigest(result.Digest)
-	if j.weak = weak != ""; j.weak && result.Status == Valid {
+	if weak := cms.weakDigest(result.Digest); weak != "" && result.Status == Valid {
 		result.Status, result.Reason = Untrusted, fmt.Sprintf("it rests on %s, which can be forged", weak)
 	}
 	j.doubts = append(j.doubts, stray, cms.unknownAttribute())
@@ -172,7 +242,7 @@ func (j *spcJudge) trust(cms *cms, result *Signature) error {
 // signed, so it is not invalid.
 func (s *Signature) doubt(reason string) {
 	switch {
-	case reason == "":
+	case strings.Contains(s.Reason, reason): // also where there is none
 	case s.Status == Valid:
 		s.Status, s.Reason = Untrusted, reason
 	default:
@@ -192,31 +262,6 @@ func describeSigner(c *x509.Certificate) Signature {
 		Fingerprint: hex.EncodeToString(sum[:]),
 		NotAfter:    c.NotAfter.UTC(),
 	}
-}
-
-// parseIndirectData reads SpcIndirectDataContent: the kind of file, and the
-// digest that it must have.
-func parseIndirectData(content []byte) (crypto.Hash, []byte, error) {
-	var data struct {
-		Data          asn1.RawValue
-		MessageDigest struct {
-			Algorithm asn1.RawValue
-			Digest    []byte
-		}
-	}
-	if rest, err := asn1.Unmarshal(content, &data); err != nil || len(rest) > 0 {
-		return 0, nil, errors.New("it is no SpcIndirectDataContent")
-	}
-	var algorithm asn1.ObjectIdentifier
-	if _, err := asn1.Unmarshal(data.MessageDigest.Algorithm.Bytes, &algorithm); err != nil {
-		return 0, nil, errors.New("its digest algorithm cannot be read")
-	}
-	for hash, oid := range x509tools.HashOids {
-		if oid.Equal(algorithm) && hash.Available() {
-			return hash, data.MessageDigest.Digest, nil
-		}
-	}
-	return 0, nil, fmt.Errorf("the digest algorithm %v is not known", algorithm)
 }
 
 // nestedSPC is the signatures that sit in an attribute of another one: the
@@ -298,32 +343,4 @@ func onlyZeros(s Source, from, to int64) (bool, error) {
 			return false, err
 		}
 	}
-}
-
-// spcDigests compares digests of a file, computing each algorithm's once.
-func spcDigests(write func(w io.Writer, hash crypto.Hash) error) func(crypto.Hash, []byte) (string, error) {
-	known := map[crypto.Hash][]byte{}
-	return func(hash crypto.Hash, signed []byte) (string, error) {
-		if known[hash] == nil {
-			h := hash.New()
-			if err := write(h, hash); err != nil {
-				return "", err
-			}
-			known[hash] = h.Sum(nil)
-		}
-		if !bytes.Equal(known[hash], signed) {
-			return fmt.Sprintf("the file was changed after it was signed: its %v digest is %x, %x was signed", hash, known[hash], signed[:min(len(signed), 64)]), nil
-		}
-		return "", nil
-	}
-}
-
-// copySpans writes parts of the file: from, to, from, to, …
-func copySpans(w io.Writer, s Source, bounds ...int64) error {
-	for i := 0; i+1 < len(bounds); i += 2 {
-		if _, err := io.CopyN(w, io.NewSectionReader(s, bounds[i], bounds[i+1]-bounds[i]), bounds[i+1]-bounds[i]); err != nil {
-			return err
-		}
-	}
-	return nil
 }

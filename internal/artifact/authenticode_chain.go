@@ -96,8 +96,9 @@ func (j *spcJudge) trustedTime(stamps []stamp) (earliest time.Time, ok bool) {
 // installers hide data in one that does not.
 func (j *spcJudge) strayCertificates(c *cms, stamps []stamp) (string, error) {
 	all, lists, chained := slices.Clone(c.certificates), slices.Clone(c.lists), []*x509.Certificate{c.signer}
+	unread := slices.Clone(c.unread)
 	for _, s := range stamps {
-		all, lists, chained = append(all, s.certificates...), append(lists, s.lists...), append(chained, s.signer)
+		all, lists, chained, unread = append(all, s.certificates...), append(lists, s.lists...), append(chained, s.signer), append(unread, s.unread...)
 	}
 	slices.SortStableFunc(all, func(a, b *x509.Certificate) int { return bytes.Compare(a.Raw, b.Raw) })
 	all = slices.CompactFunc(all, func(a, b *x509.Certificate) bool { return a.Equal(b) })
@@ -123,6 +124,12 @@ func (j *spcJudge) strayCertificates(c *cms, stamps []stamp) (string, error) {
 		case err != nil && !errors.Is(err, errNoIssuer):
 			return fmt.Sprintf("the certificate of %s that comes with the signature was changed: %v", name, err), nil
 		}
+	}
+	for _, odd := range unread {
+		if !j.signedOdd(odd, all) {
+			return fmt.Sprintf("the signature comes with a certificate that cannot be read, and that nobody at hand signed, where data can be hidden: %v", odd.why), nil
+		}
+		j.notes = append(j.notes, fmt.Sprintf("the signature comes with a certificate that cannot be read, and is left out: %v", odd.why))
 	}
 	for _, list := range lists {
 		if !j.signedList(list, all) {

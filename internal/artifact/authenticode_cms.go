@@ -44,13 +44,14 @@ type cms struct {
 	contentType  asn1.ObjectIdentifier
 	content      []byte // in DER
 	certificates []*x509.Certificate
+	unread       []oddCertificate
 	signer       *x509.Certificate
+	signerUnread error                  // why the signer's certificate cannot be read; signer is nil then
 	lists        []pkix.CertificateList // of revoked certificates
 }
 
-// parseCMS reads a SignedData. It is held to the letter, because only what is
-// signed is protected: nothing may stand between or behind the fields.
-func parseCMS(der []byte, contentType asn1.ObjectIdentifier) (*cms, error) {
+// readSignedData reads a SignedData that has one signer, within limits.
+func readSignedData(der []byte) (*pkcs7.ContentInfoSignedData, error) {
 	var all asn1.RawValue
 	if _, err := asn1.Unmarshal(der, &all); err != nil {
 		return nil, err
@@ -75,7 +76,19 @@ func parseCMS(der []byte, contentType asn1.ObjectIdentifier) (*cms, error) {
 		return nil, fmt.Errorf("more than %d certificates or revocation lists", maxCMSCertificates)
 	case len(sd.SignerInfos[0].AuthenticatedAttributes)+len(sd.SignerInfos[0].UnauthenticatedAttributes) > maxCMSAttributes:
 		return nil, fmt.Errorf("more than %d attributes", maxCMSAttributes)
-	case sd.Version != 1 && (sd.Version != 3 || contentType.Equal(oidSPCIndirectData)):
+	}
+	return signed, nil
+}
+
+// parseCMS reads a SignedData. It is held to the letter, because only what is
+// signed is protected: nothing may stand between or behind the fields.
+func parseCMS(der []byte, contentType asn1.ObjectIdentifier) (*cms, error) {
+	signed, err := readSignedData(der)
+	if err != nil {
+		return nil, err
+	}
+	sd := signed.Content
+	if sd.Version != 1 && (sd.Version != 3 || contentType.Equal(oidSPCIndirectData)) {
 		return nil, fmt.Errorf("it is of version %d", sd.Version)
 	}
 	signed.Content.SignerInfos[0].RawContent = nil
@@ -88,11 +101,24 @@ func parseCMS(der []byte, contentType asn1.ObjectIdentifier) (*cms, error) {
 		return nil, err
 	}
 	c := &cms{info: sd.SignerInfos[0], contentType: contentType, content: content, lists: sd.CRLs}
-	if c.certificates, err = parseCertificates(sd.Certificates); err != nil {
+	if c.certificates, c.unread, err = parseCertificates(sd.Certificates); err != nil {
 		return nil, err
 	}
-	c.signer, err = c.info.FindCertificate(c.certificates)
-	return c, err
+	return c, c.findSigner()
+}
+
+// findSigner finds the signer's certificate, or what is known of it.
+func (c *cms) findSigner() (err error) {
+	if c.signer, err = c.info.FindCertificate(c.certificates); err == nil {
+		return nil
+	}
+	for _, odd := range c.unread {
+		if odd.named(c.info.IssuerAndSerialNumber) {
+			c.signer, c.signerUnread = nil, odd.why
+			return nil
+		}
+	}
+	return err
 }
 
 // countDER counts values before they are read into structures, each of which
@@ -136,20 +162,20 @@ func cmsContent(info []byte, want asn1.ObjectIdentifier) ([]byte, error) {
 	return inner.FullBytes, nil
 }
 
-func parseCertificates(raw pkcs7.RawCertificates) ([]*x509.Certificate, error) {
-	certificates, err := raw.Parse()
-	if err != nil {
-		return nil, fmt.Errorf("a certificate in it cannot be read: %w", err)
-	}
-	for i, c := range certificates {
-		if !bytes.Equal(c.Raw, raw[i].FullBytes) {
-			return nil, errors.New("a certificate in it is followed by something else")
+// parseCertificates reads those that crypto/x509 can read, and sets the others aside.
+func parseCertificates(raw pkcs7.RawCertificates) (certificates []*x509.Certificate, unread []oddCertificate, err error) {
+	for _, one := range raw {
+		c, err := x509.ParseCertificate(one.FullBytes)
+		if err != nil {
+			unread = append(unread, oddCertificate{one.FullBytes, err})
+			continue
 		}
 		if key, ok := c.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxRSABits {
-			return nil, fmt.Errorf("a certificate in it has an RSA key of %d bits; at most %d are checked", key.N.BitLen(), maxRSABits)
+			return nil, nil, fmt.Errorf("a certificate in it has an RSA key of %d bits; at most %d are checked", key.N.BitLen(), maxRSABits)
 		}
+		certificates = append(certificates, c)
 	}
-	return certificates, nil
+	return certificates, unread, nil
 }
 
 // unknownAttribute names what is said besides, unsigned, that is not known: data
@@ -230,6 +256,7 @@ type stamp struct {
 	at           time.Time
 	signer       *x509.Certificate
 	certificates []*x509.Certificate
+	unread       []oddCertificate
 	lists        []pkix.CertificateList
 }
 
@@ -282,7 +309,19 @@ func (c *cms) counterSignature(der []byte) (stamp, error) {
 		return stamp{}, err
 	}
 	signer, err := info.FindCertificate(c.certificates)
-	return stamp{at, signer, c.certificates, nil}, err
+	return stamp{at: at, signer: signer, certificates: c.certificates}, err
+}
+
+// tstInfo is what an RFC 3161 token says: its beginning.
+type tstInfo struct {
+	Version int
+	Policy  asn1.ObjectIdentifier
+	Imprint struct {
+		Algorithm pkix.AlgorithmIdentifier
+		Digest    []byte
+	}
+	Serial asn1.RawValue
+	Time   asn1.RawValue
 }
 
 // timestampToken reads an RFC 3161 token: signed data about the signature's value.
@@ -295,6 +334,9 @@ func (c *cms) timestampToken(der []byte) (stamp, error) {
 	if err != nil {
 		return stamp{}, err
 	}
+	if token.signer == nil {
+		return stamp{}, fmt.Errorf("its signer's certificate cannot be read: %w", token.signerUnread)
+	}
 	if len(token.info.UnauthenticatedAttributes) > 0 {
 		return stamp{}, errors.New("it holds attributes that nobody signed")
 	}
@@ -302,16 +344,7 @@ func (c *cms) timestampToken(der []byte) (stamp, error) {
 		return stamp{}, err
 	}
 	var octets []byte
-	var about struct {
-		Version int
-		Policy  asn1.ObjectIdentifier
-		Imprint struct {
-			Algorithm pkix.AlgorithmIdentifier
-			Digest    []byte
-		}
-		Serial asn1.RawValue
-		Time   asn1.RawValue
-	}
+	var about tstInfo
 	_, err = asn1.Unmarshal(token.content, &octets)
 	if err == nil {
 		_, err = asn1.Unmarshal(octets, &about)
@@ -329,5 +362,5 @@ func (c *cms) timestampToken(der []byte) (stamp, error) {
 		return stamp{}, errors.New("it is about another signature")
 	}
 	at, err := pkcs7.ParseTime(about.Time)
-	return stamp{at, token.signer, slices.Concat(token.certificates, c.certificates), token.lists}, err
+	return stamp{at, token.signer, slices.Concat(token.certificates, c.certificates), token.unread, token.lists}, err
 }

@@ -221,14 +221,17 @@ func lookAt(name string, file []byte, trust *Trust, now time.Time) (Info, error)
 }
 
 // spcIndirect is what is signed, with a digest of choice.
-func spcIndirect(t testing.TB, kind asn1.ObjectIdentifier, hash crypto.Hash, digest []byte) authenticode.SpcIndirectDataContentMsi {
+func spcIndirect(t testing.TB, kind spcKind, hash crypto.Hash, digest []byte) authenticode.SpcIndirectDataContentMsi {
 	t.Helper()
 	algorithm, ok := x509tools.PkixDigestAlgorithm(hash)
 	if !ok {
 		t.Fatalf("no algorithm for %v", hash)
 	}
 	var indirect authenticode.SpcIndirectDataContentMsi
-	indirect.Data.Type, indirect.Data.Value = kind, authenticode.SpcSipInfo{A: 1, UUID: authenticode.SpcUUIDSipInfoMsi}
+	indirect.Data.Type = kind.oid
+	if kind.modules != nil {
+		indirect.Data.Value = authenticode.SpcSipInfo{A: 1, UUID: kind.modules[0]}
+	}
 	indirect.MessageDigest.DigestAlgorithm, indirect.MessageDigest.Digest = algorithm, digest
 	return indirect
 }

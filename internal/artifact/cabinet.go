@@ -2,7 +2,6 @@ package artifact
 
 import (
 	"bufio"
-	"crypto"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -56,7 +55,7 @@ func lookCabinet(s Source, trust *Trust, now time.Time, info *Info) error {
 	if err != nil {
 		return err
 	}
-	signature, notes, err := judgeSPC([][]byte{blob}, trust, now, spcDigests(c.digest))
+	signature, notes, err := judgeSPC([][]byte{blob}, spcSubject{spcCabinet, spcDigests(c.digest)}, trust, now)
 	if err != nil {
 		return err
 	}
@@ -118,7 +117,7 @@ func readCabinet(s Source) (*cabinet, error) {
 
 // digest writes what is signed: all but the reserved field, the cabinet's
 // number in its set, and what the header says about the signature.
-func (c *cabinet) digest(w io.Writer, _ crypto.Hash) error {
+func (c *cabinet) digest(w io.Writer) error {
 	return copySpans(w, c.s, 0, 4, 8, 34, cabHeader+20, c.size)
 }
 

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sassoftware/relic/v8/lib/authenticode"
 	"github.com/sassoftware/relic/v8/lib/cabfile"
 )
 
@@ -31,20 +30,20 @@ func cabinetOf(names ...string) []byte {
 	return b
 }
 
-func spcCabinet(t testing.TB, file []byte, by *spcParty) []byte {
+func signedCabinet(t testing.TB, file []byte, by *spcParty) []byte {
 	t.Helper()
 	digest, err := cabfile.Digest(bytes.NewReader(file), crypto.SHA256)
 	if err != nil {
 		t.Fatal(err)
 	}
-	der := signedSPC(t, spcIndirect(t, authenticode.OidSpcCabImageData, crypto.SHA256, digest.Imprint), crypto.SHA256, by, nil)
+	der := signedSPC(t, spcIndirect(t, spcCabinet, crypto.SHA256, digest.Imprint), crypto.SHA256, by, nil)
 	return patched(file, digest.MakePatch(der))
 }
 
 func TestCabinet(t *testing.T) {
 	root := issue(t, nil, "Root", nil)
 	file := cabinetOf("a.txt", `sub\b.txt`)
-	good := spcCabinet(t, file, issue(t, root, "Signer", nil))
+	good := signedCabinet(t, file, issue(t, root, "Signer", nil))
 	edit := func(change func([]byte) []byte) []byte { return change(slices.Clone(good)) }
 	for _, row := range []struct {
 		name   string
@@ -79,7 +78,7 @@ func TestCabinetMembers(t *testing.T) {
 }
 
 func TestCabinetDamaged(t *testing.T) {
-	good := spcCabinet(t, cabinetOf("a", "b"), issue(t, nil, "Root", nil))
+	good := signedCabinet(t, cabinetOf("a", "b"), issue(t, nil, "Root", nil))
 	for name, change := range map[string]func([]byte) []byte{
 		"size of 4 GiB":      func(b []byte) []byte { le.PutUint32(b[8:], 0xffffffff); return b },
 		"files behind":       func(b []byte) []byte { le.PutUint32(b[16:], 0xffffffff); return b },
@@ -101,6 +100,6 @@ func TestCabinetDamaged(t *testing.T) {
 func FuzzCabinet(f *testing.F) {
 	root := issue(f, nil, "Root", nil)
 	file := cabinetOf("a.txt", `..\b.txt`)
-	signed := spcCabinet(f, file, issue(f, root, "Signer", nil))
+	signed := signedCabinet(f, file, issue(f, root, "Signer", nil))
 	fuzzLook(f, trusting(f, root), func(data []byte) bool { return bytes.Equal(data, signed) }, signed, file)
 }

@@ -82,11 +82,7 @@ func lookMSI(s Source, trust *Trust, now time.Time, info *Info) error {
 		}
 		blobs = append(blobs, blob)
 	}
-	compare, err := c.comparison(streams[msiSignatureEx])
-	if err != nil {
-		return err
-	}
-	signature, notes, err := judgeSPC(blobs, trust, now, compare)
+	signature, notes, err := judgeSPC(blobs, spcSubject{spcInstaller, c.digests(streams[msiSignatureEx])}, trust, now)
 	if err != nil {
 		return err
 	}
@@ -140,30 +136,32 @@ func (c *compoundFile) surplus(info *Info) (string, error) {
 	return "", nil
 }
 
-// comparison compares the digest of all streams, and that of their names and
-// times if the file has one.
-func (c *compoundFile) comparison(extended *compoundStream) (func(crypto.Hash, []byte) (string, error), error) {
-	content := func(w io.Writer, _ crypto.Hash) error { return c.writeContent(w, 0) }
+// digests compares the digest of all streams, and that of their names and times
+// if the file has one.
+func (c *compoundFile) digests(extended *compoundStream) func([]crypto.Hash) (func(crypto.Hash, []byte) string, error) {
 	if extended == nil {
-		return spcDigests(content), nil
+		return spcDigests(func(w io.Writer) error { return c.writeContent(w, 0, make([]byte, copyBytes)) })
 	}
-	stated, err := extended.all(msiSignatureEx, 64)
-	if err != nil {
-		return nil, err
-	}
-	names := spcDigests(func(w io.Writer, _ crypto.Hash) error { c.writeNames(w, 0); return nil })
-	whole := spcDigests(func(w io.Writer, hash crypto.Hash) error {
-		h := hash.New()
-		c.writeNames(h, 0)
-		w.Write(h.Sum(nil)) // a hash never fails
-		return content(w, hash)
-	})
-	return func(hash crypto.Hash, signed []byte) (string, error) {
-		if differs, err := names(hash, stated); differs != "" || err != nil {
-			return "names, times or sizes in the file: " + differs, err
+	return func(wanted []crypto.Hash) (func(crypto.Hash, []byte) string, error) {
+		stated, err := extended.all(msiSignatureEx, 64)
+		if err != nil {
+			return nil, err
 		}
-		return whole(hash, signed)
-	}, nil
+		names, whole := newHashing(wanted), newHashing(wanted)
+		c.writeNames(names, 0)
+		for i, h := range whole.hashes { // each covers the names by a digest of its own kind
+			h.Write(names.hashes[i].Sum(nil))
+		}
+		if err := c.writeContent(whole, 0, make([]byte, copyBytes)); err != nil {
+			return nil, err
+		}
+		return func(hash crypto.Hash, signed []byte) string {
+			if differs := names.differs(hash, stated); differs != "" {
+				return "names, times or sizes in the file: " + differs
+			}
+			return whole.differs(hash, signed)
+		}, nil
+	}
 }
 
 // sorted is the entries of a storage in the order in which they are signed: by
@@ -186,14 +184,14 @@ func (c *compoundFile) sorted(storage int) []*compoundEntry {
 }
 
 // writeContent writes what is signed of a storage: the streams, the storages in
-// it, and its class.
-func (c *compoundFile) writeContent(w io.Writer, storage int) error {
+// it, and its class. They are read in parts of the buffer's size.
+func (c *compoundFile) writeContent(w io.Writer, storage int, buffer []byte) error {
 	for _, e := range c.sorted(storage) {
 		if e.kind == cfbStorage {
-			if err := c.writeContent(w, e.id); err != nil {
+			if err := c.writeContent(w, e.id, buffer); err != nil {
 				return err
 			}
-		} else if _, err := io.Copy(w, e.stream.reader()); err != nil {
+		} else if _, err := io.CopyBuffer(w, e.stream.reader(), buffer); err != nil {
 			return err
 		}
 	}

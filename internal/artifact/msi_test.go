@@ -172,7 +172,7 @@ func spcMSI(t testing.TB, streams map[string][]byte, hash crypto.Hash, by *spcPa
 		t.Fatal(err)
 	}
 	signed := maps.Clone(streams)
-	signed[msiSignature] = signedSPC(t, spcIndirect(t, authenticode.OidSpcSipInfo, hash, imprint), hash, by, nil)
+	signed[msiSignature] = signedSPC(t, spcIndirect(t, spcInstaller, hash, imprint), hash, by, nil)
 	if extended {
 		signed[msiSignatureEx] = names
 	}

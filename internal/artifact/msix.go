@@ -64,7 +64,10 @@ func lookMSIX(s Source, trust *Trust, now time.Time, info *Info) error {
 	if err != nil {
 		return err
 	}
-	signature, notes, err := judgeSPC([][]byte{blob}, trust, now, func(hash crypto.Hash, signed []byte) (string, error) { return z.compare(entry, hash, signed) })
+	subject := spcSubject{spcAppPackage, func(wanted []crypto.Hash) (func(crypto.Hash, []byte) string, error) {
+		return z.digests(entry, wanted)
+	}}
+	signature, notes, err := judgeSPC([][]byte{blob}, subject, trust, now)
 	if err != nil {
 		return err
 	}
@@ -105,17 +108,17 @@ func (z *msixZip) surplus(signature *msixEntry) (string, error) {
 	return "", nil
 }
 
-// compare compares the digests that an MSIX's signature lists by name: of the
+// msixPart is a part of an MSIX that has a digest of its own in the signature.
+type msixPart struct {
+	tag, what string
+	write     func(io.Writer) error // nil if it is not there
+	sums      *hashing
+	broken    error // why it cannot be read
+}
+
+// digests computes the digests that an MSIX's signature lists by name: of the
 // zip's bytes, of its directory, and of single members.
-func (z *msixZip) compare(signature *msixEntry, hash crypto.Hash, signed []byte) (string, error) {
-	rest, ok := bytes.CutPrefix(signed, []byte("APPX"))
-	if size := 4 + hash.Size(); !ok || len(rest)%size != 0 || len(rest) > 16*size {
-		return "what was signed is no list of an MSIX's digests", nil
-	}
-	listed := map[string][]byte{}
-	for one := range slices.Chunk(rest, 4+hash.Size()) {
-		listed[string(one[:4])] = one[4:]
-	}
+func (z *msixZip) digests(signature *msixEntry, wanted []crypto.Hash) (func(crypto.Hash, []byte) string, error) {
 	member := func(name string) func(io.Writer) error {
 		entry, err := z.find(name)
 		if entry == nil && err == nil {
@@ -123,32 +126,49 @@ func (z *msixZip) compare(signature *msixEntry, hash crypto.Hash, signed []byte)
 		}
 		return func(w io.Writer) error { return cmp.Or(err, z.copy(w, entry, maxMSIXMember)) }
 	}
-	for _, part := range []struct {
-		tag, what string
-		write     func(io.Writer) error
-	}{
-		{"AXPC", "its members", func(w io.Writer) error { return copySpans(w, z.s, 0, signature.offset) }},
-		{"AXCD", "its directory", func(w io.Writer) error { return z.writeDirectory(w, signature) }},
-		{"AXCT", msixContentTypes, member(msixContentTypes)},
-		{"AXBM", msixBlockMap, member(msixBlockMap)},
-		{"AXCI", msixCodeIntegrity, member(msixCodeIntegrity)},
-	} {
+	parts := []msixPart{
+		{tag: "AXPC", what: "its members", write: func(w io.Writer) error { return copySpans(w, z.s, 0, signature.offset) }},
+		{tag: "AXCD", what: "its directory", write: func(w io.Writer) error { return z.writeDirectory(w, signature) }},
+		{tag: "AXCT", what: msixContentTypes, write: member(msixContentTypes)},
+		{tag: "AXBM", what: msixBlockMap, write: member(msixBlockMap)},
+		{tag: "AXCI", what: msixCodeIntegrity, write: member(msixCodeIntegrity)},
+	}
+	for i := range parts {
+		if parts[i].write == nil {
+			continue
+		}
+		parts[i].sums = newHashing(wanted)
+		parts[i].broken = parts[i].write(parts[i].sums)
+	}
+	return func(hash crypto.Hash, signed []byte) string { return compareMSIX(parts, hash, signed) }, parts[0].broken
+}
+
+// compareMSIX compares the digests of the parts with those that were signed.
+func compareMSIX(parts []msixPart, hash crypto.Hash, signed []byte) string {
+	rest, ok := bytes.CutPrefix(signed, []byte("APPX"))
+	if size := 4 + hash.Size(); !ok || len(rest)%size != 0 || len(rest) > 16*size {
+		return "what was signed is no list of an MSIX's digests"
+	}
+	listed := map[string][]byte{}
+	for one := range slices.Chunk(rest, 4+hash.Size()) {
+		listed[string(one[:4])] = one[4:]
+	}
+	for _, part := range parts {
 		want, isListed := listed[part.tag]
-		if part.tag == "AXCI" && !isListed && part.write == nil {
+		if part.tag == "AXCI" && !isListed && part.sums == nil {
 			continue // a package without programs
 		}
-		if !isListed || part.write == nil {
-			return fmt.Sprintf("%s is missing, or was not signed", part.what), nil
+		if !isListed || part.sums == nil {
+			return fmt.Sprintf("%s is missing, or was not signed", part.what)
 		}
-		h := hash.New()
-		if err := part.write(h); err != nil {
-			return "", err
+		if part.broken != nil {
+			return fmt.Sprintf("%s cannot be read: %v", part.what, part.broken)
 		}
-		if got := h.Sum(nil); !bytes.Equal(got, want) {
-			return fmt.Sprintf("%s: changed after it was signed: its %v digest is %x, %x was signed", part.what, hash, got, want), nil
+		if got := part.sums.sum(hash); !bytes.Equal(got, want) {
+			return fmt.Sprintf("%s: changed after it was signed: its %v digest is %x, %x was signed", part.what, hash, got, want)
 		}
 	}
-	return "", nil
+	return ""
 }
 
 // writeDirectory writes the directory as it was before the signature came into

@@ -93,8 +93,8 @@ func attributeOf(element xml.StartElement, name string) string {
 // however sound the signature is.
 func checkPublisher(blob []byte, info *Info) {
 	cms, err := parseCMS(blob, oidSPCIndirectData)
-	if err != nil {
-		return // invalid already
+	if err != nil || cms.signer == nil {
+		return // not valid in any case
 	}
 	subject := x509tools.FormatPkixName(cms.signer.RawSubject, x509tools.NameStyleMsOsco)
 	if slices.Equal(splitName(subject), splitName(info.Publisher)) {

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf16"
-
-	"github.com/sassoftware/relic/v8/lib/authenticode"
 )
 
 const msixPublisher = "CN=Signer, O=Test"
@@ -65,7 +63,7 @@ func spcMSIX(t testing.TB, file []byte, by *spcParty, lists ...string) []byte {
 	for i := 0; i < len(lists); i += 2 {
 		add(lists[i], []byte(lists[i+1]))
 	}
-	der := append([]byte("PKCX"), signedSPC(t, spcIndirect(t, authenticode.OidSpcSipInfo, crypto.SHA256, digest), crypto.SHA256, by, nil)...)
+	der := append([]byte("PKCX"), signedSPC(t, spcIndirect(t, spcAppPackage, crypto.SHA256, digest), crypto.SHA256, by, nil)...)
 	const name = msixSignature
 	local := make([]byte, 30)
 	copy(local, "PK\x03\x04\x14")

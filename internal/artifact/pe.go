@@ -2,7 +2,6 @@ package artifact
 
 import (
 	"bytes"
-	"crypto"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -66,7 +65,7 @@ func lookPE(s Source, trust *Trust, now time.Time, info *Info) error {
 	if err != nil {
 		return err
 	}
-	signature, notes, err := judgeSPC(blobs, trust, now, spcDigests(p.digest))
+	signature, notes, err := judgeSPC(blobs, spcSubject{spcProgram, spcDigests(p.digest)}, trust, now)
 	if err != nil {
 		return err
 	}
@@ -218,6 +217,6 @@ func (p *peFile) outside() string {
 
 // digest writes what is signed: all but the checksum, the directory entry of
 // the certificate table, and the table, which ends the file.
-func (p *peFile) digest(w io.Writer, _ crypto.Hash) error {
+func (p *peFile) digest(w io.Writer) error {
 	return copySpans(w, p.s, 0, p.checksum, p.checksum+4, p.certEntry, p.certEntry+8, p.certs.start)
 }

@@ -111,7 +111,7 @@ func peDigest(t testing.TB, file []byte, hash crypto.Hash) *authenticode.PEDiges
 // spcPE is an SpcIndirectData for a program.
 func spcPE(t testing.TB, file []byte, hash crypto.Hash, by *spcParty, more []*spcParty, extend ...func(*pkcs7.SignerInfo)) []byte {
 	t.Helper()
-	indirect := spcIndirect(t, authenticode.OidSpcPeImageData, hash, peDigest(t, file, hash).Imprint)
+	indirect := spcIndirect(t, spcProgram, hash, peDigest(t, file, hash).Imprint)
 	return signedSPC(t, indirect, hash, by, more, extend...)
 }
 

@@ -7,11 +7,6 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// Rows is the state of the world as the events tell it: for each row, its
-// digest after the last event that changed it, and which event that was. Votes
-// and decisions are keyed by request (and voter).
-type Rows map[Subject]RowState
-
 // RowState is what the events say of one row.
 type RowState struct {
 	Digest [sha256.Size]byte // of the row, see [RowDigest]
@@ -24,47 +19,49 @@ const (
 	KindDecision SubjectKind = "decision"
 )
 
-// Fold applies one event. Folding every event in order gives the rows that the
-// database must hold: what package store compares when a ledger is verified.
-func (rows Rows) Fold(e Event) error {
+// Fold gives put every row that an event wrote, as it says it is afterwards. What
+// was put last for each row, of every event in order, is what the database must
+// hold: package store compares it when a ledger is verified. Votes and decisions
+// are keyed by request (and voter).
+func Fold(e Event, put func(Subject, RowState)) error {
 	d := e.Data
 	var err error
-	put := func(kind SubjectKind, id string, row any) {
+	row := func(kind SubjectKind, id string, row any) {
 		digest, failed := RowDigest(row)
 		if failed != nil && err == nil {
 			err = fmt.Errorf("event %d: %w", e.Seq, failed)
 		}
-		rows[Subject{kind, id}] = RowState{digest, e.Seq}
+		put(Subject{kind, id}, RowState{digest, e.Seq})
 	}
 	if d.Deployment != nil {
-		put(KindDeployment, d.Deployment.ID, d.Deployment)
+		row(KindDeployment, d.Deployment.ID, d.Deployment)
 	}
 	if d.Package != nil {
-		put(KindPackage, d.Package.ID, d.Package)
+		row(KindPackage, d.Package.ID, d.Package)
 	}
 	if d.Request != nil {
-		put(KindRequest, d.Request.ID, d.Request)
+		row(KindRequest, d.Request.ID, d.Request)
 	}
 	if d.Vote != nil {
-		put(KindVote, d.Vote.RequestID+"/"+d.Vote.Voter.ID, d.Vote)
+		row(KindVote, d.Vote.RequestID+"/"+d.Vote.Voter.ID, d.Vote)
 	}
 	if d.Decision != nil {
-		put(KindDecision, d.Decision.RequestID, d.Decision)
+		row(KindDecision, d.Decision.RequestID, d.Decision)
 	}
 	if d.Exception != nil {
-		put(KindException, d.Exception.ID, d.Exception)
+		row(KindException, d.Exception.ID, d.Exception)
 	}
 	if d.Principal != nil {
-		put(KindPrincipal, d.Principal.ID, d.Principal)
+		row(KindPrincipal, d.Principal.ID, d.Principal)
 	}
 	if d.Token != nil {
-		put(KindToken, d.Token.ID, d.Token)
+		row(KindToken, d.Token.ID, d.Token)
 	}
 	if d.Model != nil {
-		put(KindModel, d.Model.Version, d.Model)
+		row(KindModel, d.Model.Version, d.Model)
 	}
 	if d.Policy != nil {
-		put(KindPolicy, d.Policy.Version, d.Policy)
+		row(KindPolicy, d.Policy.Version, d.Policy)
 	}
 	return err
 }

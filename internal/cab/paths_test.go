@@ -21,7 +21,7 @@ func TestNoPathWithoutTheOthers(t *testing.T) {
 		var votes []Vote
 		var exceptions []Exception
 		now := noon
-		rows := Rows{}
+		rows := map[Subject]RowState{}
 		seq := int64(0)
 		for range rapid.IntRange(1, 25).Draw(t, "steps") {
 			now = now.Add(time.Duration(rapid.IntRange(0, 40*24).Draw(t, "hours")) * time.Hour)
@@ -53,7 +53,7 @@ func TestNoPathWithoutTheOthers(t *testing.T) {
 			for _, event := range change.Events {
 				event.Seq = seq
 				seq++
-				if err := rows.Fold(event); err != nil {
+				if err := Fold(event, func(row Subject, state RowState) { rows[row] = state }); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -123,7 +123,7 @@ func checkApproval(t *rapid.T, r Request, votes []Vote, exceptions []Exception, 
 }
 
 // checkFold: the events give the rows.
-func checkFold(t *rapid.T, rows Rows, r Request, exceptions []Exception) {
+func checkFold(t *rapid.T, rows map[Subject]RowState, r Request, exceptions []Exception) {
 	for subject, row := range map[Subject]any{{KindRequest, r.ID}: &r} {
 		if state, known := rows[subject]; known {
 			if digest, err := RowDigest(row); err != nil || digest != state.Digest {

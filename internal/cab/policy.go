@@ -47,6 +47,10 @@ type Policy struct {
 	// Facts that must have been read from attachments: a package in which one
 	// of them is only declared, or absent, needs an exception.
 	RequireDerived []evidence.FactName `json:"require_derived,omitzero" yaml:"require_derived"`
+
+	// While witnesses have not seen the ledger for [WitnessGrace], an automatic
+	// approval waits: for them, or for CAB.
+	RequireWitnessed bool `json:"require_witnessed,omitzero" yaml:"require_witnessed"`
 }
 
 // PolicyThresholds are the highest scores, in whole points, of the automatic
@@ -233,7 +237,20 @@ type Gate struct {
 	Thresholds PolicyThresholds `json:"thresholds"`
 	Guards     []string         `json:"guards"` // the guards that fired
 	Rationale  string           `json:"rationale"`
+	WaitsFor   string           `json:"waits_for,omitzero"` // "" or [ForWitnesses]; stays when it waits no more
 }
+
+// ForWitnesses is what an automatic approval waits for under a policy that wants
+// the ledger witnessed.
+const ForWitnesses = "witnesses"
+
+// WitnessGrace is how long an event may be without a quorum of witnesses before the
+// ledger counts as unwitnessed: signing and asking take a few seconds.
+const WitnessGrace = time.Minute
+
+// Witnessed reports whether witnesses follow the ledger. since is the time of the
+// first event that no quorum has witnessed; zero if there is none.
+func Witnessed(since, now time.Time) bool { return since.IsZero() || now.Sub(since) < WitnessGrace }
 
 // Evaluate turns a score and the facts behind it into a gate. A score equal to
 // a threshold falls on its lenient side: 50.00 is automatic, 50.01 is not.

@@ -97,6 +97,7 @@ const (
 	RevokeException  Action = "exception.revoke"
 	ExpireExceptions Action = "exception.cleanup"
 	ReadEvents       Action = "event.read"
+	ReadReports      Action = "report.read"
 	ReadModels       Action = "model.read"
 	ReadSelf         Action = "self.read"
 	Administer       Action = "administer"
@@ -135,6 +136,7 @@ var permissions = map[Action]map[Role]Access{
 	ReadQueue:        readers(None, None),
 	ReadExceptions:   readers(None, None),
 	ReadEvents:       readers(Own, Own),
+	ReadReports:      readers(None, None), // they are about everybody
 	ExpireExceptions: {Admin: All},
 	Administer:       {Admin: All},
 	ReadModels:       readers(All, All),

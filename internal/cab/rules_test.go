@@ -443,7 +443,7 @@ func TestPermissionsGolden(t *testing.T) {
 	names := []Action{
 		CreateDeployment, ReadDeployment, AskGate, ReportDeployment, CreateEvidence, ReadEvidence, SubmitRequest,
 		ReadRequest, ReadQueue, ReviewRequest, DecideRequest, WithdrawRequest, RevokeApproval, AskException,
-		ReadException, ReadExceptions, DecideException, RevokeException, ExpireExceptions, ReadEvents, ReadModels,
+		ReadException, ReadExceptions, DecideException, RevokeException, ExpireExceptions, ReadEvents, ReadReports, ReadModels,
 		ReadSelf, Administer,
 	}
 	if len(names) != len(permissions) {

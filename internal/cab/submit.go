@@ -20,6 +20,7 @@ type Submission struct {
 	LatestID   string   // the newest package of the intent
 	Existing   *Request // the package's request, if it has one
 	Policy     Policy
+	Witnessed  bool // read only if the policy wants it, see [Witnessed]
 	Notes      string
 	Urgency    Urgency
 	Claimed    *evidence.Score // the score that the caller expects, to be checked only
@@ -40,10 +41,12 @@ func Submit(call Call, s Submission) (Change, error) {
 		Urgency: s.Urgency, Notes: s.Notes, SubmittedBy: call.Actor.Person(), SubmittedAt: call.Now,
 		DueAt: call.Now.Add(s.Policy.within(s.Urgency)), Revision: 1,
 	}
-	switch r.Gate.Decision {
-	case GateAuto:
+	switch {
+	case r.Gate.Decision == GateAuto && s.Policy.RequireWitnessed && !s.Witnessed:
+		r.Status, r.Gate.WaitsFor = Submitted, ForWitnesses
+	case r.Gate.Decision == GateAuto:
 		return r.approveByRule(call), nil
-	case GateReview:
+	case r.Gate.Decision == GateReview:
 		r.Status = Submitted
 	default:
 		r.Status = NeedsException
@@ -62,6 +65,46 @@ func (r *Request) approveByRule(call Call) Change {
 		r.event(call, CABSubmitted, EventData{Request: r}),
 		r.event(gate, CABApproved, EventData{Decision: decision}),
 	}}
+}
+
+// Waiting is everything that the approval of what waited for witnesses depends on,
+// besides the request: what a submission looks at, as it is now.
+type Waiting struct {
+	LatestID  string  // the newest package of the intent
+	Policy    Policy  // in force
+	Submitter *Caller // the account that submitted; nil if it is gone
+	Score     evidence.Score
+	Complete  evidence.Completeness
+	Facts     evidence.Facts
+	Witnessed bool
+}
+
+// Release approves by rule what waited for witnesses, now that they are back; what
+// CAB has taken up meanwhile is CAB's, and so is what the gate would not let through
+// today. The caller has verified the package's bytes and files.
+func (r Request) Release(call Call, in Waiting) (Change, error) {
+	switch {
+	case r.Status != Submitted || r.Gate.WaitsFor != ForWitnesses:
+		return Change{}, conflict("INVALID_TRANSITION", "%s is %s and waits for no witnesses", r.Name, r.Status)
+	case in.LatestID != r.PackageID:
+		return Change{}, conflict("EVIDENCE_SUPERSEDED", "the deployment has newer evidence (package %s)", in.LatestID)
+	case in.Policy.Version != r.PolicyVersion:
+		return Change{}, conflict("POLICY_SUPERSEDED", "%s was gated by policy %s, and %s is in force now; CAB decides", r.Name, r.PolicyVersion, in.Policy.Version)
+	case in.Policy.RequireWitnessed && !in.Witnessed:
+		return Change{}, conflict("UNWITNESSED", "the ledger is not witnessed yet; %s waits", r.Name)
+	case !in.Complete.Complete || !in.Policy.SameGate(r.Gate, in.Score, in.Facts) || r.Gate.Decision != GateAuto || r.Score != in.Score:
+		return Change{}, conflict("GATE_DIFFERS", "the gate says otherwise of the package than %s has it; CAB decides", r.Name)
+	}
+	submitter := Actor{ID: r.SubmittedBy.ID, Name: r.SubmittedBy.Username, Role: PackagingEngineer}
+	if err := in.Submitter.StillIs(submitter, false, call.Now); err != nil {
+		return Change{}, err
+	}
+	gate := call.as(RiskGate)
+	r.ValidUntil = call.Now.Add(days(r.ApprovalDays))
+	decision := r.decide(gate, AutoApproved, r.Gate.Rationale, nil)
+	change := r.change(gate, AutoApproved, CABApproved, EventData{Decision: decision})
+	change.Decision = decision
+	return change, nil
 }
 
 func (s Submission) check(call Call) error {

@@ -110,7 +110,7 @@ func TestAccessEndsAtOnce(t *testing.T) {
 		n := 0
 		for how, end := range end {
 			for _, rt := range w.api.routes {
-				path := strings.NewReplacer("{id}", of.request, "{version}", "1.0", "{sha256}", strings.Repeat("0", 64)).Replace(rt.path)
+				path := strings.NewReplacer("{id}", of.request, "{version}", "1.0", "{seq}", "0", "{sha256}", strings.Repeat("0", 64)).Replace(rt.path)
 				switch {
 				case strings.HasPrefix(rt.path, "/deployments/{id}"):
 					path = strings.Replace(rt.path, "{id}", of.deployment, 1)
@@ -123,6 +123,7 @@ func TestAccessEndsAtOnce(t *testing.T) {
 				n++
 				name := fmt.Sprint("somebody-", n)
 				w.addUser(name, cab.Admin)
+				path += queries[rt.method+" "+rt.path]
 				body := bodies[rt.method+" "+rt.path]
 				if got := w.send(name, rt.method, "/api/v1"+path, body); got.status == 401 {
 					t.Fatalf("%s %s before: %d %s", rt.method, path, got.status, got.body)

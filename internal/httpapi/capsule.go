@@ -3,7 +3,6 @@ package httpapi
 import (
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/eucora/eucora/internal/capsule"
 )
@@ -41,15 +40,4 @@ func (s *Server) writeCapsule(w http.ResponseWriter, r *http.Request, file capsu
 		}
 		panic(http.ErrAbortHandler)
 	}
-}
-
-// unhurried is an answer that may take as long as it needs, if it is taken off.
-type unhurried struct {
-	http.ResponseWriter
-	control *http.ResponseController
-}
-
-func (u *unhurried) Write(b []byte) (int, error) {
-	_ = u.control.SetWriteDeadline(time.Now().Add(patience)) // where none can be set there is none
-	return u.ResponseWriter.Write(b)
 }

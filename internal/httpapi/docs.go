@@ -56,6 +56,9 @@ func typeName(value any) string {
 	if value == nil {
 		return ""
 	}
+	if in, ok := value.(inMedia); ok {
+		return strings.Join(append(in.media[:len(in.media):len(in.media)], typeName(in.json)), " ")
+	}
 	name := reflect.TypeOf(value).String()
 	name = strings.ReplaceAll(name, "github.com/eucora/eucora/", "")
 	return strings.ReplaceAll(name, "api.", "")

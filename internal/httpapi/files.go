@@ -31,21 +31,43 @@ const (
 // files would have as its body.
 const record = "record"
 
+// pace is how fast a body with files must come on the whole, in bytes a second:
+// one that drips holds a connection and a place for its file.
+const pace = 32 << 10
+
 // patient is a body that may take as long as it needs, if it keeps coming.
 type patient struct {
 	io.ReadCloser
-	control *http.ResponseController
-	until   time.Time // as set last
+	control  *http.ResponseController
+	begun    time.Time
+	received int64
+	until    time.Time // as set last
 }
 
 func (p *patient) Read(b []byte) (int, error) {
-	if now := time.Now(); p.until.Sub(now) < patience*3/4 {
-		p.until = now.Add(patience)
+	now := time.Now()
+	if p.begun.IsZero() {
+		p.begun = now
+	}
+	if p.until.Sub(now) < patience*3/4 {
+		p.until = p.due(now)
 		// Where no deadline can be set there is none.
 		_ = p.control.SetReadDeadline(p.until)
 		_ = p.control.SetWriteDeadline(now.Add(reading))
 	}
-	return p.ReadCloser.Read(b)
+	n, err := p.ReadCloser.Read(b)
+	p.received += int64(n)
+	return n, err
+}
+
+// due is until when the next piece must be here: what has come so far earns time,
+// and no piece gets more than patience.
+func (p *patient) due(now time.Time) time.Time {
+	earned := p.begun.Add(patience + time.Duration(p.received/pace)*time.Second)
+	if next := now.Add(patience); next.Before(earned) {
+		return next
+	}
+	return earned
 }
 
 // ending is a body whose last bytes are remembered: the reader of its parts takes

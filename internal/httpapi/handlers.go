@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"encoding/base64"
 	"encoding/json"
 
 	"github.com/eucora/eucora/api"
@@ -304,16 +305,8 @@ func (q *request) empty() error {
 }
 
 func (s *Server) events(q *request) (any, error) {
-	f := workflow.EventFilter{
-		Trail: q.one("correlation_id"), Type: oneOf(q, "type", cab.EventTypes()), ActorID: q.one("actor"),
-		Since: q.moment("since"), Until: q.moment("until"),
-		OldestFirst: oneOf(q, "order", []string{"newest", "oldest"}) == "oldest",
-	}
-	for _, name := range []string{"correlation_id", "actor"} {
-		if value := q.one(name); q.query.Has(name) && (value == "" || clip(value, 100) != value) {
-			q.fault(name, "want 1 to 100 characters")
-		}
-	}
+	f := q.eventFilter()
+	f.OldestFirst = oneOf(q, "order", []string{"newest", "oldest"}) == "oldest"
 	f.Limit, f.Cursor = q.paging(1000)
 	if err := q.faulty(); err != nil {
 		return nil, err
@@ -324,7 +317,39 @@ func (s *Server) events(q *request) (any, error) {
 
 func (s *Server) checkpoint(q *request) (any, error) {
 	note, err := s.Service.Checkpoint(q.Context(), q.call)
-	return api.Checkpoint{Note: string(note), Key: s.LedgerKey}, err
+	if err != nil {
+		return nil, err
+	}
+	answer := api.Checkpoint{Note: string(note), Key: s.LedgerKey}
+	if trust := s.Service.Witnesses(); trust != nil {
+		w, err := s.Service.Witnessing(q.Context())
+		if err != nil {
+			return nil, err
+		}
+		answer.Witnesses = wireWitnessing(w, trust.Quorum())
+	}
+	stamped, err := s.Service.LastStamped(q.Context(), q.call)
+	if err == nil && stamped.Size > 0 {
+		answer.Timestamp = &api.Timestamp{
+			Size: stamped.Size, Checkpoint: string(stamped.Note), Authority: stamped.Authority, ReceivedAt: stamped.StampedAt,
+			Reply: base64.StdEncoding.EncodeToString(stamped.Timestamp),
+		}
+	}
+	return answer, err
+}
+
+func wireWitnessing(w workflow.Witnessing, quorum string) *api.Witnessing {
+	answer := &api.Witnessing{State: "unwitnessed", Quorum: quorum, Size: w.Size, Witnessed: w.Witnessed, Since: when(w.Since), By: []api.WitnessedBy{}}
+	switch {
+	case !w.Required:
+		answer.State = "not_required"
+	case w.Current:
+		answer.State = "witnessed"
+	}
+	for _, by := range w.By {
+		answer.By = append(answer.By, api.WitnessedBy(by))
+	}
+	return answer
 }
 
 func (s *Server) listModels(q *request) (any, error) {

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -56,9 +57,13 @@ POST /cab/exceptions/{id}/approve        pending    401 403 403 403 2   403 403 
 POST /cab/exceptions/{id}/reject         pending    401 403 403 403 2   403 403 403
 POST /cab/exceptions/{id}/revoke         granted    401 403 403 403 2   403 403 403
 GET  /events                             -          401 2   2   2   2   2   2   2
+GET  /events/export                      -          401 2   2   2   2   2   2   2
+GET  /events/{seq}                       waiting    401 2   403 2   2   403 2   2
+GET  /events/{seq}/proof                 waiting    401 2   403 2   2   403 2   2
 GET  /checkpoint                         -          401 2   2   2   2   2   2   2
 GET  /capsules/{id}                      waiting    401 2   403 2   2   403 2   2
 GET  /capsules/{id}                      approved   401 2   403 2   2   403 2   2
+GET  /reports/changes                    -          401 403 403 2   2   403 2   2
 GET  /risk-models                        -          401 2   2   2   2   2   2   2
 GET  /risk-models/{version}              -          401 2   2   2   2   2   2   2
 POST /risk-models/{version}/score        -          401 2   2   2   2   2   2   2
@@ -78,6 +83,9 @@ var bodies = map[string]string{
 	"POST /cab/exceptions/{id}/revoke":  `{"reason":"over"}`,
 	"POST /risk-models/{version}/score": `{"evidence_data":{}}`,
 }
+
+// queries are good queries for the routes that want one.
+var queries = map[string]string{"GET /reports/changes": "?since=2020-01-01T00:00:00Z&until=2100-01-01T00:00:00Z"}
 
 func TestPermissions(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, e storetest.Engine) { permissionGrid(t, newWorld(t, e)) })
@@ -145,6 +153,7 @@ func (w *world) thing(key, kind string) (path, body string) {
 	_, path, _ = strings.Cut(key, " ")
 	path = strings.Replace(path, "{version}", "1.0", 1)
 	path = strings.Replace(path, "{sha256}", evidence.Digest([]byte(script)), 1)
+	path += queries[key]
 	body = bodies[key]
 	var of things
 	switch kind {
@@ -165,6 +174,9 @@ func (w *world) thing(key, kind string) (path, body string) {
 		of = w.submitted("high")
 		w.post("sam", "/api/v1/cab/exceptions/"+of.exception+"/reject/", `{"rationale":"no"}`)
 		body = askBody(of.deployment)
+	}
+	if strings.HasPrefix(path, "/events/{seq}") {
+		path = strings.Replace(path, "{seq}", fmt.Sprint(w.firstEvent(of.deployment)), 1)
 	}
 	if key == "POST /evidence" {
 		body = `{"deployment_intent_id":"` + of.deployment + `","evidence_data":{}}`

@@ -5,6 +5,7 @@ import (
 
 	"github.com/eucora/eucora/api"
 	"github.com/eucora/eucora/internal/cab"
+	"github.com/eucora/eucora/internal/report"
 )
 
 // route is one call of the API.
@@ -33,8 +34,14 @@ func (rt *route) files() bool {
 	return ok
 }
 
-// fileBytes stands in the contract for the bytes of a file.
-type fileBytes struct{ media string }
+// inMedia is an answer that comes in other media types than JSON, or in several.
+type inMedia struct {
+	json  any // the contract's type, if JSON is one of them
+	media []string
+}
+
+// file is an answer of bytes in one media type.
+func file(media string) inMedia { return inMedia{nil, []string{media}} }
 
 // param is a query parameter.
 type param struct {
@@ -74,7 +81,7 @@ func (s *Server) allRoutes() []route {
 		{get, "/evidence/{id}/verify", cab.ReadEvidence, "Hash the stored bytes again", ok, nil, nil, api.Verification{}, s.verifyEvidence, false},
 		{get, "/evidence/{id}/breakdown", cab.ReadEvidence, "Why the score is what it is", ok, nil, nil, api.Breakdown{}, s.breakdown, false},
 		{get, "/evidence/{id}/document", cab.ReadEvidence, "The stored bytes, as hashed", ok, nil, nil, map[string]any{}, s.document, false},
-		{get, "/evidence/{id}/attachments/{sha256}", cab.ReadEvidence, "One file of a package", ok, nil, nil, fileBytes{"application/octet-stream"}, s.attachment, false},
+		{get, "/evidence/{id}/attachments/{sha256}", cab.ReadEvidence, "One file of a package", ok, nil, nil, file(octetStream), s.attachment, false},
 		{get, "/evidence/{id}/attestation", cab.ReadEvidence, "The package as a signed in-toto statement", ok, nil, nil, api.Envelope{}, s.attestation, false},
 		{get, "/evidence/{id}/diff", cab.ReadEvidence, "What changed since another package", ok, []param{againstParam}, nil, api.Diff{}, s.diff, false},
 
@@ -99,18 +106,19 @@ func (s *Server) allRoutes() []route {
 		{post, "/cab/exceptions/{id}/reject", cab.DecideException, "Refuse to accept the risk", ok, nil, api.Rationale{}, api.Exception{}, s.rejectException, false},
 		{post, "/cab/exceptions/{id}/revoke", cab.RevokeException, "End an exception", ok, nil, api.Reason{}, api.Exception{}, s.revokeException, false},
 
-		{get, "/events", cab.ReadEvents, "The ledger's events", ok, []param{
-			{"limit", "rows on a page, 1 to 1000 (50 if absent)", false}, cursorParam,
-			{"correlation_id", "any id of a trail: deployment, evidence, request, exception, CAB-…, EXC-…", false},
-			{"type", "one event type", false}, {"actor", "principal id", false},
-			{"since", "from this time on (RFC 3339)", false}, {"until", "before this time (RFC 3339)", false},
-			{"order", "newest (if absent) or oldest first", false},
-		}, nil, api.List[api.Event]{}, s.events, false},
+		{get, "/events", cab.ReadEvents, "The ledger's events", ok, append(eventParams[:len(eventParams):len(eventParams)],
+			param{"limit", "rows on a page, 1 to 1000 (50 if absent)", false}, cursorParam,
+			param{"order", "newest (if absent) or oldest first", false},
+		), nil, api.List[api.Event]{}, s.events, false},
+		{get, "/events/export", cab.ReadEvents, "All events of a filter, oldest first, as a file", ok, exportParams, nil, inMedia{nil, exportMedia}, s.exportEvents, false},
+		{get, "/events/{seq}", cab.ReadEvents, "One event, as it was hashed", ok, nil, nil, api.Event{}, s.event, false},
+		{get, "/events/{seq}/proof", cab.ReadEvents, "Proof that an event is in the signed log (c2sp.org/tlog-proof@v1)", ok, nil, nil, file(textPlain), s.proof, false},
 		{get, "/checkpoint", cab.ReadEvents, "The newest signed checkpoint", ok, nil, nil, api.Checkpoint{}, s.checkpoint, false},
 
 		{get, "/capsules/{id}", cab.ReadEvents, "Everything that speaks for a request, in one file", ok, []param{
 			{"attachments", "true: with the files of the evidence; otherwise they are there by their digests", false},
-		}, nil, fileBytes{"application/zip"}, s.capsule, false},
+		}, nil, file("application/zip"), s.capsule, false},
+		{get, "/reports/changes", cab.ReadReports, "The changes of a period, for auditors", ok, reportParams, nil, inMedia{report.Report{}, []string{"text/html"}}, s.changeReport, false},
 
 		{get, "/risk-models", cab.ReadModels, "Published risk models", ok, nil, nil, api.List[api.Published]{}, s.listModels, false},
 		{get, "/risk-models/{version}", cab.ReadModels, "One risk model", ok, nil, nil, api.Published{}, s.getModel, false},

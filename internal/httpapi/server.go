@@ -7,12 +7,14 @@ package httpapi
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"path"
 	"regexp"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -63,18 +65,49 @@ func New(o Options) (*Server, error) {
 	for i := range s.routes {
 		s.mux.Handle(s.routes[i].method+" "+base+s.routes[i].path, s.api(&s.routes[i]))
 	}
+	for _, rt := range s.logRoutes() {
+		s.mux.Handle(rt.method+" "+rt.path, s.api(&rt))
+	}
+	s.mux.HandleFunc("GET /log", s.failUnrouted) // and no redirection
 	s.mux.HandleFunc("GET "+base+"/openapi.json", s.serveSpec)
 	s.mux.HandleFunc("GET /api/docs", s.serveDocs)
 	s.mux.HandleFunc("GET /api/docs/style.css", s.serveStyle)
 	s.mux.HandleFunc("GET /.well-known/eucora-keys.json", s.serveKeys)
 	s.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") })
 	s.mux.HandleFunc("GET /readyz", s.serveReady)
-	s.mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
+	s.mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
 		s.metrics.WritePrometheus(w)
+		s.writeWitnessing(w, r)
 		metrics.WriteProcessMetrics(w)
 	})
 	return s, nil
+}
+
+// WitnessFailed counts a call to a witness that brought no cosignature.
+func (s *Server) WitnessFailed(name string) {
+	s.metrics.GetOrCreateCounter(fmt.Sprintf(`eucora_witness_failures_total{witness=%q}`, name)).Inc()
+}
+
+// TimestampFailed counts a call to a time-stamping authority that brought none.
+func (s *Server) TimestampFailed() {
+	s.metrics.GetOrCreateCounter("eucora_timestamp_failures_total").Inc()
+}
+
+// writeWitnessing says how far witnesses have followed, where somebody is asked.
+func (s *Server) writeWitnessing(w io.Writer, r *http.Request) {
+	if s.Service.Witnesses() == nil {
+		return
+	}
+	state, err := s.Service.Witnessing(r.Context())
+	if err != nil {
+		return // the counters of failed calls say it
+	}
+	age := 0.0
+	if !state.Since.IsZero() {
+		age = s.Clock().Sub(state.Since).Seconds()
+	}
+	fmt.Fprintf(w, "eucora_ledger_events %d\neucora_ledger_witnessed_events %d\neucora_ledger_unwitnessed_seconds %g\n", state.Size, state.Witnessed, age)
 }
 
 // ServeHTTP is the outermost layer: correlation id, security headers, panics,
@@ -128,7 +161,7 @@ func (s *Server) failUnrouted(w http.ResponseWriter, r *http.Request) {
 			allowed = append(allowed, method)
 		}
 	}
-	if allowed == nil {
+	if allowed == nil || slices.Contains(allowed, r.Method) {
 		s.fail(w, r, noSuchPath(r))
 		return
 	}
@@ -285,8 +318,14 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, rt *route, answer
 	case workflow.Download:
 		s.writeFile(w, a)
 		return
+	case logFile:
+		s.writeLog(w, r, a)
+		return
 	case capsuleFile:
 		s.writeCapsule(w, r, a)
+		return
+	case stream:
+		s.writeStream(w, r, a)
 		return
 	case document:
 		w.Header().Set("ETag", `"`+a.hash+`"`)

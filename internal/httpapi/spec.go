@@ -13,6 +13,7 @@ import (
 	"github.com/eucora/eucora/api"
 	"github.com/eucora/eucora/internal/cab"
 	"github.com/eucora/eucora/internal/evidence"
+	"github.com/eucora/eucora/internal/report"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -29,7 +30,7 @@ type spec struct {
 
 func newSpec(routes []route, version string) (*spec, error) {
 	s := &spec{
-		registry: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+		registry: huma.NewMapRegistry("#/components/schemas/", schemaName),
 		bodies:   map[*route]*huma.Schema{},
 	}
 	s.api = &huma.OpenAPI{
@@ -54,6 +55,19 @@ func newSpec(routes []route, version string) (*spec, error) {
 	return s, err
 }
 
+// schemaName is a type's name in the document. A report has words in common with
+// the rest of the contract, for other things.
+func schemaName(t reflect.Type, hint string) string {
+	name := huma.DefaultSchemaNamer(t, hint)
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.PkgPath() == reflect.TypeFor[report.Report]().PkgPath() && t != reflect.TypeFor[report.Report]() {
+		return "Report" + name
+	}
+	return name
+}
+
 var pathParam = regexp.MustCompile(`\{(\w+)\}`)
 
 func (s *spec) add(rt *route) {
@@ -61,7 +75,7 @@ func (s *spec) add(rt *route) {
 		OperationID: operationID(rt), Summary: rt.summary, Tags: []string{strings.SplitN(rt.path, "/", 3)[1]},
 		Description: "Permission: " + string(rt.action) + ".",
 		Responses: map[string]*huma.Response{
-			fmt.Sprint(rt.status): {Description: http.StatusText(rt.status), Content: s.content("application/json", rt.answer)},
+			fmt.Sprint(rt.status): {Description: http.StatusText(rt.status), Content: s.answer(rt.answer)},
 			"default":             {Description: "A problem", Content: s.content("application/problem+json", api.Problem{})},
 		},
 	}
@@ -86,9 +100,6 @@ func (s *spec) add(rt *route) {
 		if rt.files() {
 			op.RequestBody.Content["multipart/form-data"] = s.withFiles(body)
 		}
-	}
-	if file, ok := rt.answer.(fileBytes); ok {
-		op.Responses[fmt.Sprint(rt.status)].Content = map[string]*huma.MediaType{file.media: {}}
 	}
 	item := s.api.Paths[rt.path]
 	if item == nil {
@@ -124,6 +135,22 @@ func (s *spec) withFiles(body any) *huma.MediaType {
 
 func (s *spec) content(media string, value any) map[string]*huma.MediaType {
 	return map[string]*huma.MediaType{media: {Schema: s.schema(value)}}
+}
+
+// answer is what a call answers with.
+func (s *spec) answer(value any) map[string]*huma.MediaType {
+	switch a := value.(type) {
+	case inMedia:
+		content := map[string]*huma.MediaType{}
+		if a.json != nil {
+			content = s.content("application/json", a.json)
+		}
+		for _, media := range a.media {
+			content[media] = &huma.MediaType{}
+		}
+		return content
+	}
+	return s.content("application/json", value)
 }
 
 // validate checks a body in canonical form against the contract.

@@ -133,7 +133,7 @@ func wireFactors(factors []evidence.Factor, sections evidence.Sections, origins 
 func wireGate(g cab.Gate) api.Gate {
 	return api.Gate{
 		Decision: string(g.Decision), Thresholds: api.Thresholds{Auto: g.Thresholds.Auto, Review: g.Thresholds.Review},
-		Guards: g.Guards, Rationale: g.Rationale,
+		Guards: g.Guards, Rationale: g.Rationale, WaitsFor: g.WaitsFor,
 	}
 }
 
@@ -179,6 +179,12 @@ func wireSubmitted(row workflow.RequestRow) api.Submitted {
 		cab.GateException: "A Security Reviewer's exception is needed before the Change Advisory Board decides: ",
 	}
 	gate := row.Gate
+	if gate.WaitsFor != "" {
+		return api.Submitted{
+			Request: wireOneRequest(row), DecisionStatus: string(cab.GateReview),
+			Message: "To be approved automatically, and waits until the ledger is witnessed again; the Change Advisory Board may decide meanwhile: " + gate.Rationale,
+		}
+	}
 	return api.Submitted{
 		Request: wireOneRequest(row), DecisionStatus: string(gate.Decision), Message: messages[gate.Decision] + gate.Rationale,
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/eucora/eucora/internal/attachment"
 	"github.com/eucora/eucora/internal/cab"
 	"github.com/eucora/eucora/internal/identity"
+	"github.com/eucora/eucora/internal/ledger"
 	"github.com/eucora/eucora/internal/store"
 	"github.com/eucora/eucora/internal/store/storetest"
 	"github.com/eucora/eucora/internal/workflow"
@@ -98,11 +99,24 @@ func newWorld(t testing.TB, e storetest.Engine) *world {
 		t.Fatal(err)
 	}
 	w.server = httptest.NewServer(w.api)
-	t.Cleanup(w.server.Close)
+	t.Cleanup(func() { w.server.Close() })
 	for name, role := range people {
 		w.addUser(name, role)
 	}
 	return w
+}
+
+// witnessedBy serves the same with witnesses.
+func (w *world) witnessedBy(trust *ledger.Trust) {
+	w.t.Helper()
+	w.server.Close()
+	o := w.api.Options
+	o.Service = workflow.New(w.store, workflow.Options{Files: w.files, Witnesses: trust})
+	var err error
+	if w.api, err = New(o); err != nil {
+		w.t.Fatal(err)
+	}
+	w.server = httptest.NewServer(w.api)
 }
 
 func (w *world) addUser(name string, role cab.Role) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/eucora/eucora/internal/cab"
 	"github.com/eucora/eucora/internal/ledger"
 )
 
@@ -15,8 +16,10 @@ type Checkpointed struct {
 	Size         int64
 	Note         []byte   // as the log signed it
 	Cosignatures []string // signature lines, in the order in which they came
-	Timestamp    []byte   // an RFC 3161 token over Note; nil if there is none
+	Timestamp    []byte   // an RFC 3161 TimeStampResp over Note; nil if there is none
 	SignedAt     time.Time
+	Authority    string    // that gave the time-stamp; "" if there is none
+	StampedAt    time.Time // by our clock; zero if there is none
 }
 
 // Cosigned is the checkpoint with its cosignatures.
@@ -50,12 +53,32 @@ func (r *Reader) Tiles(ids []ledger.TileID) (map[ledger.TileID][]byte, error) {
 	return found, err
 }
 
+// Event is the leaf at a place, with the principal who acted and whoever the trail
+// that it belongs to is of.
+func (r *Reader) Event(seq int64) (leaf []byte, owners []string, err error) {
+	owner := func(row row) error {
+		owners = append(owners, "")
+		return row.Scan(&owners[len(owners)-1])
+	}
+	err = r.c.run(
+		statement{`SELECT leaf FROM event WHERE seq = $1`, []any{seq}, func(row row) error { return row.Scan(&leaf) }},
+		statement{`SELECT actor_id FROM event WHERE seq = $1`, []any{seq}, owner},
+		statement{`SELECT d.created_by_id FROM deployment d WHERE d.correlation_id = (SELECT correlation_id FROM event WHERE seq = $1)`, []any{seq}, owner})
+	if err == nil && leaf == nil {
+		err = notFound("event")
+	}
+	return leaf, owners, err
+}
+
 // Leaves reads the leaves of the events from one place on, at most n, by place.
 func (r *Reader) Leaves(from int64, n int) ([]EventRow, error) {
 	return all(r, scanEventRow, `SELECT seq, leaf FROM event WHERE seq >= $1 AND seq < $2 ORDER BY seq`, from, from+int64(n))
 }
 
-const checkpointColumns = `c.size, c.note, c.time, (SELECT t.token FROM checkpoint_timestamp t WHERE t.size = c.size)`
+const (
+	checkpointColumns = `c.size, c.note, c.time, s.token, COALESCE(s.authority, ''), COALESCE(s.time, 0)`
+	checkpointRows    = `checkpoint c LEFT JOIN checkpoint_timestamp s ON s.size = c.size`
+)
 
 // NewestCheckpoint is the newest signed checkpoint.
 func (r *Reader) NewestCheckpoint() (Checkpointed, error) {
@@ -78,13 +101,22 @@ func (r *Reader) StampedCheckpoint(least int64, witnessed bool) (Checkpointed, e
 	return r.checkpoint(text+`) LIMIT 1`, least)
 }
 
+// LastStamped is the newest checkpoint that has a time-stamp; of size 0 if none has.
+func (r *Reader) LastStamped() (Checkpointed, error) {
+	c, err := r.checkpoint(`WHERE c.size = (SELECT MAX(size) FROM checkpoint_timestamp)`)
+	if cab.KindOf(err) == cab.NotFound {
+		return Checkpointed{}, nil
+	}
+	return c, err
+}
+
 func (r *Reader) checkpoint(where string, args ...any) (Checkpointed, error) {
 	found, err := one(r, "checkpoint", func(row row, c *Checkpointed) error {
 		var note string
-		err := row.Scan(&c.Size, &note, atTime{&c.SignedAt}, &c.Timestamp)
+		err := row.Scan(&c.Size, &note, atTime{&c.SignedAt}, &c.Timestamp, &c.Authority, atTime{&c.StampedAt})
 		c.Note = []byte(note)
 		return err
-	}, `SELECT `+checkpointColumns+` FROM checkpoint c `+where, args...)
+	}, `SELECT `+checkpointColumns+` FROM `+checkpointRows+` `+where, args...)
 	if err != nil {
 		return Checkpointed{}, err
 	}
@@ -113,6 +145,19 @@ func (r *Reader) WitnessState() (WitnessState, error) {
 	return s, err
 }
 
+// EventTime is when the event at a place happened; zero if there is none.
+func (r *Reader) EventTime(seq int64) (at time.Time, err error) {
+	err = r.c.run(statement{`SELECT time FROM event WHERE seq = $1`, []any{seq}, func(row row) error { return row.Scan(atTime{&at}) }})
+	return at, err
+}
+
+// WaitingForWitnesses are the requests whose automatic approval waits for them,
+// oldest first. The gate is stored as JSON that this program wrote.
+func (r *Reader) WaitingForWitnesses() ([]string, error) {
+	return all(r, func(row row, id *string) error { return row.Scan(id) },
+		`SELECT id FROM cab_request WHERE status = 'submitted' AND gate LIKE $1 ORDER BY submitted_at, id`, `%"waits_for":"`+cab.ForWitnesses+`"%`)
+}
+
 // WitnessedUpTo is the size of the newest checkpoint that a witness (by its key)
 // has cosigned: where its next consistency proof begins. 0 if there is none.
 func (r *Reader) WitnessedUpTo(witness string) (int64, error) {
@@ -131,9 +176,11 @@ type Cosignature struct {
 }
 
 // KeepCosignatures keeps cosignatures of one checkpoint; those that are known are
-// kept as they were. quorum says that, with them, a quorum has witnessed it. They
-// are proofs about the ledger, not events in it.
-func (s *Store) KeepCosignatures(ctx context.Context, size int64, given []Cosignature, quorum bool) error {
+// kept as they were. enough says whether the checkpoint with all lines that there
+// are now was witnessed by a quorum: it is asked in the transaction, so that of two
+// witnesses that answer at once the second sees the first. They are proofs about
+// the ledger, not events in it.
+func (s *Store) KeepCosignatures(ctx context.Context, size int64, given []Cosignature, enough func(signed []byte, lines []string) bool) error {
 	return s.Update(ctx, func(tx *Tx) error {
 		now := micros(s.clock())
 		for _, c := range given {
@@ -146,7 +193,11 @@ func (s *Store) KeepCosignatures(ctx context.Context, size int64, given []Cosign
 			}
 			tx.c.queue(`INSERT INTO cosignature (size, witness, line, time) VALUES ($1, $2, $3, $4)`, 1, size, c.Witness, c.Line, now)
 		}
-		if known, err := tx.count(`SELECT COUNT(*) FROM witnessed WHERE size = $1`, size); err != nil || known > 0 || !quorum {
+		if known, err := tx.count(`SELECT COUNT(*) FROM witnessed WHERE size = $1`, size); err != nil || known > 0 {
+			return err
+		}
+		checkpoint, err := tx.checkpoint(`WHERE c.size = $1`, size)
+		if err != nil || !enough(checkpoint.Note, checkpoint.Cosignatures) {
 			return err
 		}
 		tx.c.queue(`INSERT INTO witnessed (size, time) VALUES ($1, $2)`, 1, size, now)

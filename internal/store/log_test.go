@@ -53,7 +53,7 @@ func TestLogIsKept(t *testing.T) {
 			return nil
 		})
 		for range 2 { // the second time changes nothing
-			if err := s.KeepCosignatures(ctx, checkpoint.Size, []store.Cosignature{{"a", "— a A\n"}, {"b", "— b B\n"}}, true); err != nil {
+			if err := s.KeepCosignatures(ctx, checkpoint.Size, []store.Cosignature{{"a", "— a A\n"}, {"b", "— b B\n"}}, func(_ []byte, lines []string) bool { return len(lines) == 2 }); err != nil {
 				t.Fatal(err)
 			}
 			if err := s.KeepTimestamp(ctx, checkpoint.Size, "tsa", []byte("token")); err != nil {

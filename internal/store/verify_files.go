@@ -3,15 +3,10 @@ package store
 import (
 	"bytes"
 	"context"
-	"maps"
-	"slices"
 
 	"github.com/eucora/eucora/internal/cab"
 	"github.com/eucora/eucora/internal/evidence"
 )
-
-// reference is a file that a package refers to.
-type reference struct{ packageID, digest string }
 
 // refers notes the files that a document lists. A document that is not what was
 // filed is found elsewhere.
@@ -25,40 +20,49 @@ func (v *verification) refers(p *cab.Package) {
 		return
 	}
 	for _, a := range filed.Attachments {
-		v.references[reference{p.ID, a.SHA256}] = true
-		v.sizes[a.SHA256] = a.Size
+		v.note(v.scratch.refer(p.ID, a.SHA256, a.Size))
 	}
 }
 
 // compareReferences holds the table of references against the documents.
 func (v *verification) compareReferences() error {
-	listed := maps.Clone(v.references)
 	err := v.r.c.run(statement{`SELECT package_id, sha256 FROM attachment`, nil, func(r row) error {
-		var found reference
-		if err := r.Scan(&found.packageID, &found.digest); err != nil {
+		var packageID, digest string
+		if err := r.Scan(&packageID, &digest); err != nil {
 			return err
 		}
-		if !listed[found] {
-			v.find(-1, "file %s is said to belong to evidence %s, whose document does not list it", found.digest, found.packageID)
+		listed, err := v.scratch.referred(packageID, digest)
+		if err == nil && !listed {
+			v.find(-1, "file %s is said to belong to evidence %s, whose document does not list it", digest, packageID)
 		}
-		delete(listed, found)
-		return nil
+		return err
 	}})
-	for lost := range listed {
-		v.find(-1, "file %s of evidence %s is not among the attachments: a sweep could remove it", lost.digest, lost.packageID)
+	if err != nil {
+		return err
 	}
-	return err
+	return v.scratch.each(`SELECT package, sha256 FROM reference`, func(r row) error {
+		var packageID, digest string
+		err := r.Scan(&packageID, &digest)
+		v.find(-1, "file %s of evidence %s is not among the attachments: a sweep could remove it", digest, packageID)
+		return err
+	})
 }
 
 // checkFiles looks at every file once, however many packages have it.
-func (v *verification) checkFiles(ctx context.Context) {
+func (v *verification) checkFiles(ctx context.Context) error {
 	if v.o.Attachment == nil {
-		return
+		return nil
 	}
-	for _, digest := range slices.Sorted(maps.Keys(v.sizes)) {
+	return v.scratch.each(`SELECT sha256, size FROM file ORDER BY sha256`, func(r row) error {
+		var digest string
+		var size int64
+		if err := r.Scan(&digest, &size); err != nil {
+			return err
+		}
 		v.report.Attachments++
-		if err := v.o.Attachment(ctx, digest, v.sizes[digest]); err != nil {
+		if err := v.o.Attachment(ctx, digest, size); err != nil {
 			v.find(-1, "attachment %s: %v", digest, err)
 		}
-	}
+		return ctx.Err()
+	})
 }

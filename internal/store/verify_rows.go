@@ -46,10 +46,9 @@ func (v *verification) compareRows() error {
 			return err
 		}
 	}
-	for subject, state := range v.rows {
-		v.find(state.Seq, "%s %s is gone: event %d wrote it", subject.Kind, subject.ID, state.Seq)
-	}
-	return nil
+	return v.scratch.unseen(func(subject cab.Subject, seq int64) {
+		v.find(seq, "%s %s is gone: event %d wrote it", subject.Kind, subject.ID, seq)
+	})
 }
 
 // compareTable compares one table's rows, and takes them off what the events
@@ -61,12 +60,13 @@ func compareTable[T any](v *verification, kind cab.SubjectKind, text string, sca
 		lenient := &lenientRow{row: r}
 		if err := errors.Join(scan(lenient, &value), lenient.err); err != nil {
 			v.find(-1, "%s %s cannot be read: %v", kind, id(&value), err)
-			delete(v.rows, cab.Subject{Kind: kind, ID: id(&value)})
-			return nil
+			return v.scratch.seen(cab.Subject{Kind: kind, ID: id(&value)})
 		}
 		subject := cab.Subject{Kind: kind, ID: id(&value)}
-		state, known := v.rows[subject]
-		delete(v.rows, subject)
+		state, _, known, err := v.scratch.state(subject)
+		if err := errors.Join(err, v.scratch.seen(subject), v.broken); err != nil {
+			return err
+		}
 		digest, err := cab.RowDigest(&value)
 		switch {
 		case err != nil:
@@ -115,7 +115,7 @@ func (v *verification) scanHashed(r row, p *cab.Package) error {
 	}
 	subject := cab.Subject{Kind: cab.KindPackage, ID: p.ID}
 	if evidence.Digest(p.Document) != p.ContentHash {
-		v.find(v.rows[subject].Seq, "the document of evidence %s no longer has its hash", p.ID)
+		v.find(v.stateOf(subject).Seq, "the document of evidence %s no longer has its hash", p.ID)
 	}
 	v.inPlace(subject, position)
 	v.refers(p)
@@ -139,7 +139,16 @@ func (v *verification) scanDocument(kind cab.SubjectKind) func(row, *cab.Publish
 
 // inPlace checks a row's place among its like.
 func (v *verification) inPlace(subject cab.Subject, position int64) {
-	if want, known := v.positions[subject]; known && want != position {
-		v.find(v.rows[subject].Seq, "%s %s stands at place %d; event %d made it number %d", subject.Kind, subject.ID, position, v.rows[subject].Seq, want)
+	state, want, known, err := v.scratch.state(subject)
+	v.note(err)
+	if known && want != position {
+		v.find(state.Seq, "%s %s stands at place %d; event %d made it number %d", subject.Kind, subject.ID, position, state.Seq, want)
 	}
+}
+
+// stateOf is what the events say of a row.
+func (v *verification) stateOf(subject cab.Subject) cab.RowState {
+	state, _, _, err := v.scratch.state(subject)
+	v.note(err)
+	return state
 }

@@ -104,7 +104,7 @@ func TestWhichCheckpoint(t *testing.T) {
 		}
 		cosigned := func(c store.Checkpointed) {
 			line := store.Cosignature{Witness: witness.Key, Line: witness.Cosign(c.Note, w.signer.VerifierKey())}
-			if err := w.store.KeepCosignatures(w.ctx, c.Size, []store.Cosignature{line}, true); err != nil {
+			if err := w.store.KeepCosignatures(w.ctx, c.Size, []store.Cosignature{line}, func([]byte, []string) bool { return true }); err != nil {
 				t.Fatal(err)
 			}
 		}

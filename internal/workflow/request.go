@@ -58,10 +58,14 @@ func (s *Service) submit(ctx context.Context, call Call, ask Submission, held st
 		if err != nil {
 			return RequestRow{}, err
 		}
+		witnessed, err := s.witnessed(&tx.Reader, rules, c.Now)
+		if err != nil {
+			return RequestRow{}, err
+		}
 		change, err := cab.Submit(c, cab.Submission{
 			ID: newID(), Deployment: in.Deployment, Package: in.Package,
 			Score: filed.score, Model: filed.model, Complete: filed.complete, Facts: filed.facts,
-			LatestID: in.LatestID, Existing: in.Existing, Policy: rules,
+			LatestID: in.LatestID, Existing: in.Existing, Policy: rules, Witnessed: witnessed,
 			Notes: ask.Notes, Urgency: ask.Urgency, Claimed: ask.Claimed,
 		})
 		if err != nil {

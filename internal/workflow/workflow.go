@@ -36,7 +36,8 @@ type Service struct {
 	trust *artifact.Trust
 	room  *semaphore.Weighted // for files that are read, in units of readingUnit
 
-	witnesses *ledger.Trust // who counts to whoever checks; nil: the log alone
+	witnesses *ledger.Trust       // who counts to whoever checks; nil: the log alone
+	reports   *semaphore.Weighted // a report reads the whole ledger: one at a time
 
 	keys atomic.Pointer[[]cab.Key] // attestation keys that the ledger knows as they are
 }
@@ -47,7 +48,7 @@ type Options struct {
 	Files *attachment.Store // of evidence packages; nil: none are taken, and none are found
 	Trust *artifact.Trust   // whose signatures count; nil: nobody's
 
-	Witnesses *ledger.Trust // of the ledger's checkpoints; nil: there are none
+	Witnesses *ledger.Trust // who witnesses checkpoints; nil: nobody
 }
 
 // New makes a service.
@@ -57,7 +58,8 @@ func New(st *store.Store, o Options) *Service {
 	}
 	return &Service{
 		store: st, clock: o.Clock, scored: newRecent[reading](), intents: newRecent[cab.Deployment](),
-		files: o.Files, trust: o.Trust, witnesses: o.Witnesses, room: semaphore.NewWeighted(readingMost),
+		files: o.Files, trust: o.Trust, witnesses: o.Witnesses,
+		room: semaphore.NewWeighted(readingMost), reports: semaphore.NewWeighted(1),
 	}
 }
 
