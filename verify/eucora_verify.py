@@ -42,8 +42,6 @@ def open_zip(data):
         members.append((name.decode("ascii"), crc, begin, end))
         line, at = line + len(central), end
     need(line == length and at == offset, "between its members and its directory there is something else")
-    return members
-def check_layout(members):
     names = [name for name, *_ in members]
     need(all(re.fullmatch("[a-z0-9./-]+", name) for name in names) and ORDER.fullmatch("\n".join(names) + "\n"),
          "its members are not those of a capsule, in their order")
@@ -53,6 +51,7 @@ def check_layout(members):
         limit = LIMITS.get(name) or LIMITS[re.sub("/[0-9a-f]+", "", name)]
         need(end - begin <= limit, f"the member {name} has {end - begin} bytes, and may have {limit}")
     need(sum(end - begin for name, _, begin, end in members if re.fullmatch("events/.*json", name)) <= 16 * MIB, "its events are too large together")
+    return members
 
 # JSON in the form of RFC 8785 only: text of that form has one meaning.
 Number, ZERO = collections.namedtuple("Number", "text"), "0001-01-01T00:00:00Z"  # a number as it is written; a time that says nothing
@@ -76,8 +75,7 @@ def parse(data, kind):
         need(depth <= 64, "it is nested deeper than 64 levels")
     return check_form(json.loads(text, object_pairs_hook=members_of, parse_int=number, parse_float=number), kind, kind)
 def whole(value, least=-(1 << 53), most=1 << 53):
-    need(isinstance(value, Number) and re.fullmatch("-?[0-9]+", value.text), f"{value} is not a whole number")
-    need(least <= int(value.text) <= most, f"{value.text} is not from {least} to {most}")
+    need(isinstance(value, Number) and re.fullmatch("-?[0-9]+", value.text) and least <= int(value.text) <= most, f"{value}: not from {least} to {most}")
     return int(value.text)
 def score(value):
     need(isinstance(value, Number) and re.fullmatch(r"100|[0-9]{1,2}(\.[0-9]{1,2})?", value.text), f"{value} is not a score")
@@ -120,8 +118,10 @@ def check_form(value, kind, where):
         need(isinstance(value, list if listed else dict), f"{where} is neither a list nor an object, or not the right one")
         for name, part in enumerate(value) if listed else value.items():
             mark = next((mark for mark in ("", "?", "~") if f"{name}{mark}" in form and name[-1:] not in "?~"), None) if form else ""
-            need(mark is not None and (mark != "?" or part not in ("", False, ZERO)), f"{where}.{name} has no place there")
-            check_form(part, form[name + mark] if form else kind[1:], f"{where}.{name}")
+            need(mark is not None, f"{where}.{name} has no place there")
+            of = form[name + mark] if form else kind[1:]
+            need(mark != "?" or part not in ("", False, ZERO if of == "time" else ""), f"{where}.{name} says nothing")
+            check_form(part, of, f"{where}.{name}")
         need(all(name[-1] in "?~" or name in value for name in form), f"{where} lacks a member")
     elif kind != "any":
         need(isinstance(value, {"flag": bool, "text": str, "time": str}.get(kind, Number)), f"{where} is no {kind}")
@@ -376,10 +376,10 @@ def judge(r, d, rows, seq, x, policy):
     until = time(d["decided_at"]) + days * 86400 * 10**9 if said in APPROVALS else 0
     if said in ("approved", "conditional"):
         need(len(approving) >= quorum and not rejecting, f"it was approved with {len(approving)} of {quorum} votes, {len(rejecting)} against")
-        stated = [part for vote in approving for part in (vote.get("conditions") or {}).items()]
+        stated = [part for vote in approving if vote.get("conditions") is not None for part in vote["conditions"].items()]
         merged = dict(stated)
         need(all(merged[name] == value for name, value in stated) and merged == d.get("conditions", {})
-             and bool(merged) == (said == "conditional"), "its conditions are not those of the votes")
+             and bool(merged) == ("conditions" in d) == (said == "conditional"), "its conditions are not those of the votes")
     if said in ("approved", "conditional") and gate == "exception_required":
         need(x and (x["id"], x["cab_request_id"]) == (r["exception_id"], r["id"]), "it needed an exception, and none had been granted")
         need(x["status"] == "approved" and time(x["approved_at"]) <= time(d["decided_at"]) < time(x["expires_at"]), f"{x['name']} was not in force")
@@ -413,7 +413,7 @@ def verify(data, key=None, given=None, tell=print):
         held.append(mark == "ok  ")
         tell("".join(c if c.isprintable() else "?" for c in f"{mark} {name}: {words[-1]}"))
     with check("encoding", "the file is a capsule in its one encoding, with no other members than a capsule has"):
-        check_layout(layout := open_zip(data))
+        layout = open_zip(data)
         need(all(zlib.crc32(memoryview(data)[begin:end]) == crc for _, crc, begin, end in layout), "a member was damaged")
         members = {name: memoryview(data)[begin:end] for name, _, begin, end in layout}
         digests = {name: sha256(body).hex() for name, body in members.items()}

@@ -125,12 +125,12 @@ func TestSecondOpinion(t *testing.T) {
 // into the log, member by member. Some of it, of one capsule; with
 // EUCORA_EVERY_BIT all of it, of all capsules.
 func TestSecondOpinionOfForgeries(t *testing.T) {
-	s, every, step := newSecond(t), os.Getenv("EUCORA_EVERY_BIT") != "", 8
+	s, every, step := newSecond(t), os.Getenv("EUCORA_EVERY_BIT") != "", 24
 	switch {
 	case every:
 		step = 1
 	case race:
-		step = 80
+		step = 240
 	}
 	made := 0
 	each := func(text []byte, forge func(name string, forged []byte) capsuletest.Case) {
@@ -189,9 +189,16 @@ func variants(t *testing.T, text []byte) map[string][]byte {
 func vary(path string, at any, keep func(name string)) {
 	switch at := at.(type) {
 	case map[string]any:
-		at["zz"] = "more"
-		keep(path + ".zz more")
-		delete(at, "zz")
+		for _, name := range []string{"zz", "zz?", "conditions", "valid_until", "approved_by", "reason", "exception_id", "declared"} {
+			if _, there := at[name]; there {
+				continue
+			}
+			for i, more := range []any{"more", "", nil, false, map[string]any{}, "2026-03-02T09:00:00Z", "2026-03-02T10:00:00.5+01:00", "0001-01-01T00:00:00Z"} {
+				at[name] = more
+				keep(fmt.Sprintf("%s.%s more %d", path, name, i))
+			}
+			delete(at, name)
+		}
 		for _, name := range slices.Sorted(maps.Keys(at)) {
 			before := at[name]
 			for i, other := range others(before) {
@@ -223,9 +230,9 @@ func others(value any) []any {
 	case float64:
 		return []any{v + 1, v - 1, 0.0, v + 0.5, "7", nil}
 	case bool:
-		return []any{!v, "true", 1.0, nil}
+		return []any{!v, "true", 1.0, 0.0, nil}
 	case []any:
 		return []any{[]any{}, map[string]any{}, "x", append(append([]any{}, v...), v...)}
 	}
-	return []any{nil, "x", []any{}}
+	return []any{nil, "x", []any{}, map[string]any{}}
 }
