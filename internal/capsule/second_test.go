@@ -24,6 +24,7 @@ type second struct {
 	out *bufio.Scanner
 	dir string
 	n   int // of capsules that both were asked about
+	yes int // of those that ours says hold
 }
 
 // asked answers each line, a capsule's file and perhaps a key or a trust policy's
@@ -106,8 +107,20 @@ func (s *second) agrees(c capsuletest.Case) {
 	}
 	s.n++
 	ours := verify(s.t, c)
+	if ours.Holds() {
+		s.yes++
+	}
 	if theirs := s.out.Text(); ours.Holds() != (theirs == "holds") {
 		s.t.Errorf("%s: ours holds: %v; the second: %s\n%s", c.Name, ours.Holds(), theirs, text(ours))
+	}
+}
+
+// tell says of how much the two were asked; neither may say no to everything.
+func (s *second) tell() {
+	s.t.Helper()
+	s.t.Logf("both said the same of %d capsules, of %d that they hold", s.n, s.yes)
+	if s.yes == 0 || s.yes == s.n {
+		s.t.Errorf("of %d capsules %d hold: nothing was tried", s.n, s.yes)
 	}
 }
 
@@ -118,7 +131,7 @@ func TestSecondOpinion(t *testing.T) {
 	for _, c := range capsuletest.Cases() {
 		s.agrees(c)
 	}
-	t.Logf("both said the same of %d capsules", s.n)
+	s.tell()
 }
 
 // TestSecondOpinionOfForgeries: also of whatever somebody with the log's key puts
@@ -157,7 +170,7 @@ func TestSecondOpinionOfForgeries(t *testing.T) {
 			})
 		}
 	}
-	t.Logf("both said the same of %d capsules", s.n)
+	s.tell()
 }
 
 // variants are JSON texts that differ from one in one member each, in RFC 8785
@@ -235,4 +248,71 @@ func others(value any) []any {
 		return []any{[]any{}, map[string]any{}, "x", append(append([]any{}, v...), v...)}
 	}
 	return []any{nil, "x", []any{}, map[string]any{}}
+}
+
+// TestSecondOpinionOfTrust: of whose word counts, too: trust policies as people
+// write them.
+func TestSecondOpinionOfTrust(t *testing.T) {
+	s := newSecond(t)
+	w := capsuletest.Stories()[1].Make()
+	m := capsuletest.Unpack(w.Capsule(false))
+	log, one, two := w.Signer.VerifierKey(), w.Witness.Key, capsuletest.NewWitness("other.example").Key
+	head := fmt.Sprintf("log %s\nwitness a %s\nwitness b %s\n", log, one, two)
+	asNote := strings.Replace(one, "+", "+00000000+", 1)
+	for i, text := range []string{
+		head + "quorum a\n", head + "quorum b\n", head + "quorum none", head + "quorum none\nquorum none\n", head, "quorum none\n" + head,
+		head + "group g any a b\nquorum g\n", head + "group g all a b\nquorum g\n", head + "group g 1 a b\nquorum g\n", head + "group g 2 a b\nquorum g\n",
+		head + "group g 3 a b\nquorum g\n", head + "group g 0 a b\nquorum g\n", head + "group g 01 a b\nquorum g\n", head + "group g +1 a b\nquorum g\n",
+		head + "group g \u0661 a b\nquorum g\n", head + "group g any a a\nquorum g\n", head + "group g any\nquorum g\n", head + "group g any c\nquorum g\n",
+		head + "group g any a\ngroup h any a b\nquorum h\n", head + "group g any a\ngroup h all g b\nquorum h\n", head + "group g any a\ngroup h any g b\nquorum h\n",
+		head + "group a any b\nquorum a\n", head + "group none any a\nquorum none\n", head + "quorum g\ngroup g any a\n",
+		strings.ReplaceAll(head, " ", "\t \t") + " \t quorum \t a \t \n\n# a comment \xff\n#\n", head + "\vquorum a\n", head + "quorum\u00a0a\n",
+		strings.ReplaceAll(head+"quorum a\n", "\n", "\r\n"), strings.Replace(head, "\n", "\r\n", 1) + "quorum a\n", head + "quorum a\r", "\ufeff" + head + "quorum a\n",
+		"log " + log + "\r\nwitness a " + one + "\r\nquorum a\n", head + "witness c " + one + "\nquorum a\n", head + "witness a " + two + "\nquorum a\n",
+		head + "log " + log + "\nquorum a\n", "log " + log + " https://x.example/log more\nquorum none\n", "log " + log + " anything\nquorum none\n",
+		"log " + one + "\nquorum none\n", "log " + log + "=\nquorum none\n", "log " + strings.ToUpper(log) + "\nquorum none\n", "log " + log[:len(log)-1] + "\nquorum none\n",
+		fmt.Sprintf("log %s\nwitness a %s https://w.example/a%%20b/\nquorum a\n", log, one), fmt.Sprintf("log %s\nwitness a %s HTTP://w.example:\nquorum a\n", log, one),
+		fmt.Sprintf("log %s\nwitness a %s ftp://w.example\nquorum a\n", log, one), fmt.Sprintf("log %s\nwitness a %s https://\nquorum a\n", log, one),
+		fmt.Sprintf("log %s\nwitness a %s https://w.example/%%zz\nquorum a\n", log, one), fmt.Sprintf("log %s\nwitness a %s http://[::1]:80/x y\nquorum a\n", log, one),
+		fmt.Sprintf("log %s\nwitness a %s w.example\nquorum a\n", log, one), fmt.Sprintf("log %s\nwitness a %s\nquorum a\n", log, asNote),
+		fmt.Sprintf("log %s\nwitness \u00e4 %s\nquorum \u00e4\n", log, one), fmt.Sprintf("log %s\nwitness \u0101 %s\nquorum \u0101\n", log, one),
+		fmt.Sprintf("log %s\nwitness \xe4 %s\nquorum \xe4\n", log, one), fmt.Sprintf("log %s\nwitness %s %s\nquorum none\n", log, strings.Repeat("a", 201), one),
+		fmt.Sprintf("log %s\nwitness none %s\nquorum none\n", log, one), "", "quorum none", "what is this\n" + head + "quorum a\n",
+		head + strings.Repeat("# a comment\n", 6000) + "quorum a\n",
+	} {
+		s.agrees(capsuletest.Case{Name: fmt.Sprintf("trust policy %d, the capsule's own: %q", i, text), Capsule: m.With("trust", []byte(text)).Sealed(w.Name(), w.Signer)})
+	}
+	s.tell()
+}
+
+// TestSecondOpinionOfNotes: and of signature lines that are almost right.
+func TestSecondOpinionOfNotes(t *testing.T) {
+	s := newSecond(t)
+	w := capsuletest.Stories()[1].Make()
+	m := capsuletest.Unpack(w.Capsule(false))
+	good := string(m.Body("checkpoint"))
+	text, lines, _ := strings.Cut(good, "\n\n")
+	own, cosigned, _ := strings.Cut(lines, "\n")
+	stranger := "— stranger.example " + "AAAAAAAA\n"
+	for i, checkpoint := range []string{
+		good, good + stranger, text + "\n\n" + own + "\n" + stranger + cosigned, text + "\n\n" + stranger + own + "\n" + cosigned, text + "\n\n" + cosigned + own + "\n",
+		good + own + "\n", good + own[:len(own)-8] + "AAAAAAA=\n", good + cosigned, good + strings.Repeat(stranger, 97), good + strings.Repeat(stranger, 98), good + strings.Repeat(stranger, 99),
+		good + "\n", good + "x\n", good + "— stranger.example AAAA\n", good + "— stranger.example AAAAAAB=\n", good + "— stranger.example AAAAAA==\n", good + "— a b AAAAAAAA\n",
+		good + "— a+b AAAAAAAA\n", good + "— a\u2003b AAAAAAAA\n", good + "— a\u200bb AAAAAAAA\n", good + "- stranger.example AAAAAAAA\n", good + "— stranger.example  AAAAAAAA\n",
+		good + "— stranger.example AAAAAAAA\r\n", good + "— stranger.example AAAA\tAAAA\n", good + "— stranger\x7f AAAAAAAA\n", good + "— stranger\xff AAAAAAAA\n", good + "— stranger.example AAAA-_AA\n",
+		good[:len(good)-1], text + "\n\n" + own + "\n", text + "\n\n" + cosigned, text + "\nextension\n\n" + lines, strings.Replace(good, "\n", "\n\n", 1),
+		strings.Replace(good, "=\n\n", "=\r\n\n", 1), text + "\n\n" + own + " \n" + cosigned, text + "\n\n" + strings.TrimSuffix(own, "=") + "\n" + cosigned,
+		good + "— stranger.example " + strings.Repeat("AAAA", 16000) + "\n", good + "— stranger.example " + strings.Repeat("AAAA", 17000) + "\n",
+	} {
+		s.agrees(capsuletest.Case{Name: fmt.Sprintf("checkpoint %d", i), Capsule: m.WithCheckpoint([]byte(checkpoint)).Sealed(w.Name(), w.Signer)})
+	}
+	for i, manifest := range []func(string) string{
+		func(m string) string { return m + stranger }, func(m string) string { return m[:len(m)-1] }, func(m string) string { return m + "\n" },
+		func(m string) string { return strings.Replace(m, "\nrequest", "\n request", 1) }, func(m string) string { return strings.Replace(m, "request CAB-", "request CAB-0", 1) },
+		func(m string) string { return strings.Replace(m, "\n\n", "\n\n"+stranger, 1) }, func(m string) string { return strings.ReplaceAll(m, "\n", "\r\n") },
+	} {
+		sealed := capsuletest.Unpack(m.Sealed(w.Name(), w.Signer))
+		s.agrees(capsuletest.Case{Name: fmt.Sprintf("manifest %d", i), Capsule: sealed.With("manifest", []byte(manifest(string(sealed.Body("manifest"))))).Zip()})
+	}
+	s.tell()
 }

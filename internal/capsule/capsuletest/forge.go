@@ -52,3 +52,8 @@ func (w *World) Leaves() [][]byte {
 
 // Body is what is in a member of a capsule.
 func (all Members) Body(name string) []byte { return all[all.at(name)].Body }
+
+// WithCheckpoint has other bytes for the checkpoint, in every proof too.
+func (all Members) WithCheckpoint(checkpoint []byte) Members {
+	return all.With("checkpoint", checkpoint).reproved(checkpoint)
+}
