@@ -29,9 +29,9 @@ peers:
 
 # The second verifier, in Python, on every capsule that the first one's tests make.
 second:
-	@python=python3; python3 -c 'import cryptography' 2>/dev/null || { \
+	@suits='import sys, cryptography; sys.exit(sys.version_info < (3, 11))'; python=python3; python3 -c "$$suits" 2>/dev/null || { \
 	  python=/usr/bin/python3; \
-	  $$python -c 'import cryptography' 2>/dev/null || { \
+	  $$python -c "$$suits" 2>/dev/null || { \
 	    [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "install Python 3.11 or newer and its package cryptography first"; exit 1; }; \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3 python3-cryptography; }; }; \
 	  dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && \
@@ -44,9 +44,9 @@ postgres:
 	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "install PostgreSQL first (its initdb is needed)"; exit 1; }; \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql; }
 
-soak: postgres ## the crash tests, a hundred rounds on each engine, and each bit of each capsule
+soak: postgres ## the crash tests, a hundred rounds on each engine, and each bit and member of each capsule
 	EUCORA_CRASH_ROUNDS=100 $(GO) test -run Crash -timeout 60m -v ./internal/workflow
-	EUCORA_EVERY_BIT=1 $(GO) test -run TestEveryByte -timeout 120m -v ./internal/capsule
+	EUCORA_EVERY_BIT=1 $(GO) test -run 'TestEveryByte|TestSecondOpinion' -timeout 120m -v ./internal/capsule
 
 bench: postgres
 	EUCORA_POSTGRES_FSYNC=1 $(GO) run ./bench

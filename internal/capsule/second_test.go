@@ -43,20 +43,18 @@ for line in sys.stdin:
 `
 
 // python finds a Python that the second verifier runs on. Where there is none the
-// test is skipped, and says so; with EUCORA_REQUIRE_PYTHON=1 (make test) that is a
+// test is skipped, and says so; with EUCORA_REQUIRE_PEERS=1 (make test) that is a
 // failure.
 func python(t *testing.T) string {
 	t.Helper()
-	for _, name := range []string{"python3", "/usr/bin/python3"} {
-		if exec.Command(name, "-c", "import sys, cryptography; sys.exit(sys.version_info < (3, 11))").Run() == nil {
-			return name
-		}
+	name, err := capsuletest.Python()
+	switch {
+	case err != nil && os.Getenv("EUCORA_REQUIRE_PEERS") == "1":
+		t.Fatal(err)
+	case err != nil:
+		t.Skipf("the second verifier is left out: %v", err)
 	}
-	if os.Getenv("EUCORA_REQUIRE_PYTHON") == "1" {
-		t.Fatal("Python 3.11 with the package cryptography is required (Debian: python3-cryptography)")
-	}
-	t.Skip("the second verifier is left out: there is no Python 3.11 with the package cryptography")
-	return ""
+	return name
 }
 
 func newSecond(t *testing.T) *second {
