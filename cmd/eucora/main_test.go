@@ -90,7 +90,8 @@ func serveScript(ts *testscript.TestScript, _ bool, args []string) {
 // servers are those that scripts started, by process id.
 var servers sync.Map
 
-// shutdownScript: shutdown (stop is a builtin that ends the story) sends SIGTERM to the server and wants it to end with 0.
+// shutdownScript: shutdown sends SIGTERM to the server and wants it to end with 0.
+// (stop, which testscript has, would end the story and call it passed.)
 func shutdownScript(ts *testscript.TestScript, _ bool, _ []string) {
 	var pid int
 	_, err := fmt.Sscan(ts.Getenv("SERVER_PID"), &pid)

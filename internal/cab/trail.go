@@ -254,24 +254,22 @@ func (t *Trail) addOnce(e Event, f *faults) {
 func (t *Trail) Request(name string) (Request, Package, Risk, error) {
 	found := slices.Collect(maps.Values(t.Requests))
 	found = slices.DeleteFunc(found, func(r Request) bool { return r.Name != name })
-	if len(found) > 1 {
-		return Request{}, Package{}, Risk{}, fmt.Errorf("%d requests among the events call themselves %s", len(found), name)
+	if len(found) != 1 {
+		return Request{}, Package{}, Risk{}, fmt.Errorf("there is no request %s among the events, or more than one", name)
 	}
-	for _, r := range found {
-		p, filed := t.Packages[r.PackageID]
-		risk, assessed := t.Risks[r.PackageID]
-		d, intended := t.Deployments[r.DeploymentID]
-		switch {
-		case RequestName(r.ID) != name:
-			return r, p, risk, fmt.Errorf("the request with the id %s calls itself %s", r.ID, name)
-		case !filed || !assessed || !intended:
-			return r, p, risk, fmt.Errorf("the deployment, the evidence package or its assessment is not among the events")
-		case r.PackageOwner != p.CreatedBy.ID || r.IntentOwner != d.CreatedBy.ID || p.DeploymentID != r.DeploymentID:
-			return r, p, risk, fmt.Errorf("the request says otherwise than the events whose the evidence and the deployment are")
-		}
-		return r, p, risk, nil
+	r := found[0]
+	p, filed := t.Packages[r.PackageID]
+	risk, assessed := t.Risks[r.PackageID]
+	d, intended := t.Deployments[r.DeploymentID]
+	switch {
+	case RequestName(r.ID) != name:
+		return r, p, risk, fmt.Errorf("the request with the id %s calls itself %s", r.ID, name)
+	case !filed || !assessed || !intended:
+		return r, p, risk, fmt.Errorf("the deployment, the evidence package or its assessment is not among the events")
+	case r.PackageOwner != p.CreatedBy.ID || r.IntentOwner != d.CreatedBy.ID || p.DeploymentID != r.DeploymentID:
+		return r, p, risk, fmt.Errorf("the request says otherwise than the events whose the evidence and the deployment are")
 	}
-	return Request{}, Package{}, Risk{}, fmt.Errorf("there is no request %s among the events", name)
+	return r, p, risk, nil
 }
 
 // Publication is the risk model or the policy that an event published: by an
