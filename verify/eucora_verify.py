@@ -451,7 +451,7 @@ def verify(data, key=None, given=None, tell=print):
         facts = read_facts(document)
     with check("rules", "the risk model and the policy are those that were published, and used"):
         model, policy = parse(bytes(members["model.json"]), "model"), parse(bytes(members["policy.json"]), "rules")
-        (made,), (law,) = ([e["data"][row] for e in events if row in e["data"]] for row in ("risk_model", "policy"))
+        (made,), (law,) = ([e["data"][row] for e in events if row in e["data"] and e["data"].keys() <= {row, "reason"}] for row in ("risk_model", "policy"))
         need(all(re.fullmatch("[0-9A-Za-z][0-9A-Za-z.-]{0,31}", v) for v in (model["version"], policy["version"], policy["risk_model"])), "no version")
         need(digests["model.json"] == made["digest"] == assessed["risk_model_digest"] and {model["version"]} ==
              {made["version"], *(row["risk_model_version"] for row in (assessed, p, r))}, "the model is not the one that was published, or not the one that was used")

@@ -279,9 +279,11 @@ func (e Event) Publication() (*Published, error) {
 	if e.Type == PolicyChanged {
 		p = e.Data.Policy
 	}
+	rest := e.Data
+	rest.Model, rest.Policy, rest.Reason = nil, nil, ""
 	switch {
-	case e.Type != ModelChanged && e.Type != PolicyChanged, p == nil, e.Data.Model != nil && e.Data.Policy != nil:
-		return nil, fmt.Errorf("event %d (%s) publishes nothing", e.Seq, e.Type)
+	case e.Type != ModelChanged && e.Type != PolicyChanged, p == nil, e.Data.Model != nil && e.Data.Policy != nil, rest != EventData{}:
+		return nil, fmt.Errorf("event %d (%s) publishes nothing, or says more than that", e.Seq, e.Type)
 	case !(doer{[]Role{Admin}, Setup}).is(e.Actor):
 		return nil, fmt.Errorf("event %d (%s) was done by %s as %s, who may not", e.Seq, e.Type, e.Actor.ID, e.Actor.Role)
 	}
