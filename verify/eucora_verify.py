@@ -55,7 +55,7 @@ def open_zip(data):
 
 # JSON in the form of RFC 8785 only: text of that form has one meaning.
 Number, ZERO = collections.namedtuple("Number", "text"), "0001-01-01T00:00:00Z"  # a number as it is written; a time that says nothing
-TOKEN = re.compile(r'"[^"\\\0-\x1f]*(?:\\(?:["\\bfnrt]|u00(?:0[0-7be-f]|1[0-9a-f]))[^"\\\0-\x1f]*)*"|[][{}:,]|[-+.0-9eE]+|true|false|null')
+TOKENS = re.compile(r'(?:"[^"\\\0-\x1f]*+(?:\\(?:["\\bfnrt]|u00(?:0[0-7be-f]|1[0-9a-f]))[^"\\\0-\x1f]*+)*+"|[][{}:,]|[-+.0-9eE]++|true|false|null)*+')
 def number(text):
     """Refuses what ECMAScript writes otherwise, and beyond 2^53, from where on doubles are not exact."""
     value = float(text)
@@ -69,8 +69,8 @@ def members_of(pairs):
     return dict(pairs)
 def parse(data, kind):
     text, depth = data.decode("utf-8"), 0
-    need(TOKEN.sub("", text) == "", "it is not JSON in the form of RFC 8785")
-    for bracket in re.sub(r'"[^"\\]*(?:\\.[^"\\]*)*"|[^]["{}]+', "", text):
+    need(TOKENS.fullmatch(text), "it is not JSON in the form of RFC 8785")
+    for bracket in re.sub(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[^]["{}]++', "", text):
         depth += 1 if bracket in "[{" else -1
         need(depth <= 64, "it is nested deeper than 64 levels")
     return check_form(json.loads(text, object_pairs_hook=members_of, parse_int=number, parse_float=number), kind, kind)

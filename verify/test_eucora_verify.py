@@ -116,7 +116,7 @@ class TestParts(unittest.TestCase):
                      "[,1]", '{"a":1,}', '{"a":1,"a":1}', '{"b":1,"a":1}', '{"\uffff":1,"\U00010000":2}', "{1:2}", "[" * 64 + "]" * 64, "[" * 100000, "1}{", "/**/1"]:
             self.refused(self.parse, '{"a":' + text + "}")
         for text in [b"", b"\xef\xbb\xbf" + b'{"a":1}', b'{"a":1}\n', b'{"a":"\xff"}', b'{"a":"\xed\xa0\x80"}', b'{"a":"\xc0\x80"}', '{"a":1}'.encode("utf-16"), b'{"a":1}\0',
-                     b'{"a":1,"b":2}', b"{}", b"[1]", b"1", b'{"a":1'] + [b"[" * 10_000_000]:
+                     b'{"a":1,"b":2}', b"{}", b"[1]", b"1", b'{"a":1', b"[" * 10_000_000, b'"' * 9_999_999, b'{"a":"' + b'\\"' * 2_000_000, b'{"a":' + b"1" * 4_000_000 + b"}"]:
             self.refused(self.parse, text)
 
     def test_numbers_are_written_as_ecmascript_does(self):
