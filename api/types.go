@@ -42,6 +42,9 @@ type Deployment struct {
 	State         string    `json:"state" doc:"What the publisher last reported" enum:"planned,started,completed,failed,rollback_initiated,rolled_back"`
 	CreatedBy     Person    `json:"created_by"`
 	CreatedAt     time.Time `json:"created_at"`
+
+	Rings  []RingProgress `json:"rings,omitzero" doc:"Begun with permits, the last begun last"`
+	Checks []Check        `json:"checks,omitzero" doc:"As last reported"`
 }
 
 // ApprovalStatus is whether a deployment is approved at this moment.
@@ -58,8 +61,14 @@ type ApprovalStatus struct {
 
 // DeploymentReport is what a publisher says has happened.
 type DeploymentReport struct {
-	Type   string `json:"type" enum:"DEPLOYMENT_STARTED,DEPLOYMENT_COMPLETED,DEPLOYMENT_FAILED,ROLLBACK_INITIATED,ROLLBACK_COMPLETED"`
-	Detail string `json:"detail,omitzero" maxLength:"2000"`
+	Type      string `json:"type" enum:"DEPLOYMENT_STARTED,DEPLOYMENT_COMPLETED,DEPLOYMENT_FAILED,ROLLBACK_INITIATED,ROLLBACK_COMPLETED,CHECK_REPORTED"`
+	Detail    string `json:"detail,omitzero" maxLength:"2000"`
+	Ring      string `json:"ring,omitzero" enum:"LAB,CANARY,PILOT,DEPARTMENT,GLOBAL" doc:"Which ring, of a deployment that goes by permits; the one begun last if absent"`
+	Succeeded *int   `json:"succeeded,omitzero" minimum:"0" doc:"Devices on which it succeeded; promotion to the next ring rests on it"`
+	Failed    *int   `json:"failed,omitzero" minimum:"0" doc:"Devices on which it failed"`
+	Incident  bool   `json:"security_incident,omitzero" doc:"There was a security incident; the gate stays closed for this evidence"`
+	Check     string `json:"check,omitzero" pattern:"^[a-z0-9][a-z0-9_.-]{0,63}$" doc:"With CHECK_REPORTED: its name"`
+	Passed    *bool  `json:"passed,omitzero" doc:"With CHECK_REPORTED"`
 }
 
 // CreateEvidence files evidence for a deployment.
@@ -252,7 +261,7 @@ type Decision struct {
 // Approve is a CAB member's approval. Conditions make it conditional.
 type Approve struct {
 	Rationale  string          `json:"rationale" minLength:"1" maxLength:"2000"`
-	Conditions json.RawMessage `json:"conditions,omitzero" doc:"An object"`
+	Conditions json.RawMessage `json:"conditions,omitzero" doc:"An object of max_ring, max_devices, max_rollout_percent, not_before, not_after, window, requires_check, monitor_hours, note; the deployment gate checks each"`
 }
 
 // Rationale goes with a rejection or with a decision on an exception.
@@ -423,6 +432,8 @@ type Problem struct {
 	CorrelationID string         `json:"correlation_id"`
 	Errors        []ProblemField `json:"errors,omitzero"`
 	Missing       []string       `json:"missing,omitzero"`
+	Reasons       []ClosedReason `json:"reasons,omitzero" doc:"With GATE_CLOSED and SCOPE_CHANGE_REQUIRED: all of them"`
+	Conditions    []Condition    `json:"conditions,omitzero" doc:"With GATE_CLOSED and SCOPE_CHANGE_REQUIRED: those of the approval"`
 	Message       string         `json:"error" doc:"Equal to detail, for clients of the earlier system"`
 }
 
@@ -437,6 +448,9 @@ func (p *Problem) Error() string {
 	text := p.Code + ": " + p.Detail
 	for _, field := range p.Errors {
 		text += "\n  " + field.Field + ": " + field.Message
+	}
+	for _, reason := range p.Reasons {
+		text += "\n  " + reason.Code + ": " + reason.Message
 	}
 	for _, path := range p.Missing {
 		text += "\n  missing: " + path

@@ -125,7 +125,7 @@ func fill(b *bench, s *site, engine string, n int) {
 	}
 	id := func(kind int) string { return fmt.Sprintf(`'00000000-0000-7000-800%d-' || %s`, kind, hex) }
 	for _, text := range []string{
-		`INSERT INTO deployment ` + numbers + ` SELECT ` + id(1) + `, 'corr-' || ` + hex + `, 'app', '1', 'PILOT', 'planned', 'x', 'x', 1700000000000000 + i, 1 FROM n`,
+		`INSERT INTO deployment (id, correlation_id, app_name, version, target_ring, state, created_by_id, created_by_name, created_at, revision) ` + numbers + ` SELECT ` + id(1) + `, 'corr-' || ` + hex + `, 'app', '1', 'PILOT', 'planned', 'x', 'x', 1700000000000000 + i, 1 FROM n`,
 		`INSERT INTO evidence_package ` + numbers + ` SELECT ` + id(2) + `, ` + id(1) + `, 1, 'corr-' || ` + hex + `, 'x', 'x', 1700000000000000 + i, 6000, '1.0', ` + truth(engine) + `, 'h', ` + blob + ` FROM n`,
 		`INSERT INTO cab_request ` + numbers + ` SELECT ` + id(3) + `, 'CAB-' || ` + hex + `, 'corr-' || ` + hex + `, ` + id(1) + `, ` + id(2) + `, 'x', 'x', 'h', 5001 + i % 2400, '1.0', '1.0',
 			'{"decision":"manual_review","thresholds":{"auto":50,"review":75},"guards":[],"rationale":"r"}', 1, 90,

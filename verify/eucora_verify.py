@@ -88,29 +88,31 @@ def time(text):
 
 # What has which members: texts, or name:kind, [ a list of a kind, { an object of any names. Those with ? or ~ may be absent; one with ? is not zero.
 FORMS = {kind: dict((name + ":text").split(":")[:2] for name in names) for kind, *names in (form.split() for form in """
-person id username; actor id name role; subject id kind; source address? user_agent?; intent app_name target_ring version; event actor:actor
-correlation_id data:data deployment_intent_id id seq:whole source:source subject:subject time:time type; data decision~:decision
-deployment~:deployment evidence~:evidence exception~:exception policy~:published reason? request~:request risk~:risk risk_model~:published
-tamper~:tamper vote~:vote; published digest published_at:time published_by:person version; deployment app_name correlation_id created_at:time
-created_by:person id revision:whole state target_ring version; evidence content_hash correlation_id created_at:time created_by:person
-deployment_intent_id id is_complete:flag risk_model_version risk_score:score; request approval_days:whole content_hash correlation_id
-deployment_created_by deployment_intent_id due_at:time end_reason? evidence_created_by evidence_package_id exception_id? gate:gate id name notes?
-policy_version quorum:whole reviewers~:[person risk_model_version risk_score:score revision:whole status submitted_at:time submitted_by:person
-urgency valid_until?:time; gate decision guards:[text rationale thresholds:thresholds waits_for?; thresholds auto:whole review:whole; vote
-approve:flag at:time cab_request_id conditions~:any rationale voter:person; decision cab_request_id conditions~:any content_hash decided_at:time
-decider:actor decision policy_version rationale risk_model_version risk_score:score valid_until?:time; risk contributions:{score evidence_package_id
-risk_model_digest risk_model_version risk_score:score; exception approval_rationale? approved_at?:time approved_by~:person cab_request_id
-compensating_controls:[text correlation_id deployment_intent_id end_reason? expires_at:time id name reason requested_at:time requested_by:person
-revision:whole risk_justification status submitter_id; tamper actual_sha256 attachment?:flag evidence_package_id expected_sha256 found_during;
-document attachments:[attachment completeness_check:{flag correlation_id created_at:time created_by:person deployment_intent_id
-evidence_data:sections formula id intent:intent is_complete:flag missing:[text notes~:[text origins~:[origin risk_factors:[part risk_model_digest
-risk_model_version risk_score:score schema; attachment format? format_version? media_type name? role sha256 size:whole tool?; sections
-artifacts~:any deployment_plan~:{any rollback_plan~:{any scan_results~:{any test_results~:{any; origin declared~:any origin path sources~:[file;
-file attachment format_version? parser; part bucket contribution:score input max_points:whole name points:whole rationale share source state value
-weight; model allow_unreachable?:flag factors:[factor normalization title version; factor fact name rubric:[line weight; line above? below? from?
-is? points:whole to?; terms default_days:whole max_days:whole; rules approval_days:whole decide_within_hours:hours exception:terms guards:[guard
-quorum:whole require_derived~:[text require_witnessed?:flag risk_model thresholds:thresholds version; hours standard:whole urgent:whole; guard
-above~:whole at_least fact is_true?:flag name one_of~:[text reason
+person id username; actor id name role; subject id kind; source address? user_agent?; intent app_name target_ring version; event actor:actor correlation_id data:data
+deployment_intent_id id seq:whole source:source subject:subject time:time type; data decision~:decision deployment~:deployment evidence~:evidence
+exception~:exception permit~:permit policy~:published reason? request~:request risk~:risk risk_model~:published tamper~:tamper vote~:vote; published digest
+published_at:time published_by:person version; deployment app_name checks~:[check correlation_id created_at:time created_by:person id revision:whole rings~:[progress
+state target_ring version; check at:time by:person check evidence_package_id passed:flag; progress devices:whole ended_at?:time evidence_package_id failed:whole
+permit_id ring security_incident?:flag started_at:time state succeeded:whole; permit ahead_of_cab?:flag artifact_sha256 cab_request_id content_hash correlation_id
+decision_sha256? deployment_intent_id devices:whole end_reason? ended_at?:time evidence_package_id expires_at:time id issued_at:time issued_to:person note_read?:flag
+policy_sha256 policy_version revision:whole ring state; evidence content_hash correlation_id created_at:time created_by:person deployment_intent_id id
+is_complete:flag risk_model_version risk_score:score; request approval_days:whole content_hash correlation_id deployment_created_by deployment_intent_id due_at:time
+end_reason? evidence_created_by evidence_package_id exception_id? gate:gate id name notes? policy_version quorum:whole reviewers~:[person risk_model_version
+risk_score:score revision:whole status submitted_at:time submitted_by:person urgency valid_until?:time; gate decision guards:[text rationale thresholds:thresholds
+waits_for?; thresholds auto:whole review:whole; vote approve:flag at:time cab_request_id conditions~:any rationale voter:person; decision cab_request_id
+conditions~:any content_hash decided_at:time decider:actor decision policy_version rationale risk_model_version risk_score:score valid_until?:time; risk
+contributions:{score evidence_package_id risk_model_digest risk_model_version risk_score:score; exception approval_rationale? approved_at?:time approved_by~:person
+cab_request_id compensating_controls:[text correlation_id deployment_intent_id end_reason? expires_at:time id name reason requested_at:time requested_by:person
+revision:whole risk_justification status submitter_id; tamper actual_sha256 attachment?:flag evidence_package_id expected_sha256 found_during; document
+attachments:[attachment completeness_check:{flag correlation_id created_at:time created_by:person deployment_intent_id evidence_data:sections formula id
+intent:intent is_complete:flag missing:[text notes~:[text origins~:[origin risk_factors:[part risk_model_digest risk_model_version risk_score:score schema;
+attachment format? format_version? media_type name? role sha256 size:whole tool?; sections artifacts~:any deployment_plan~:{any rollback_plan~:{any
+scan_results~:{any test_results~:{any; origin declared~:any origin path sources~:[file; file attachment format_version? parser; part bucket contribution:score input
+max_points:whole name points:whole rationale share source state value weight; model allow_unreachable?:flag factors:[factor normalization title version; factor fact
+name rubric:[line weight; line above? below? from? is? points:whole to?; terms default_days:whole max_days:whole; blackout from:time name to:time; rules
+approval_days:whole blackouts~:[blackout decide_within_hours:hours exception:terms guards:[guard quorum:whole require_derived~:[text require_permit?:flag
+require_witnessed?:flag risk_model thresholds:thresholds version; hours standard:whole urgent:whole; guard above~:whole at_least fact is_true?:flag name
+one_of~:[text reason
 """.split(";"))}
 def check_form(value, kind, where):
     form, listed = FORMS.get(kind, {}), kind[0] == "["
@@ -287,6 +289,7 @@ def make_gate(policy, points, facts):
     for count, most in (policy["quorum"], 20), (policy["approval_days"], 365), (terms["default_days"], longest):
         whole(count, 1, most)
     need(min(map(whole, policy["decide_within_hours"].values())) >= 1 and FILES >= set(policy.get("require_derived", [])), "the policy's hours, or require_derived")
+    need(len(shut := policy.get("blackouts", [])) <= 500 and all(b["name"] and 0 < time(b["from"]) < time(b["to"]) for b in shut), "its blackouts")
     level = (points > auto * 100) + (points > review * 100)
     text = f"score {points // 100}.{points % 100:02d} is " + (f"at most {auto}", f"above {auto} and at most {review}", f"above {review}")[level]
     for guard in policy["guards"]:
@@ -309,16 +312,16 @@ APPROVALS = ["auto_approved", "approved", "conditional"]
 DOERS = {"packaging_engineer": "DEPLOYMENT_CREATED EVIDENCE_CREATED CAB_SUBMITTED CAB_WITHDRAWN EXCEPTION_REQUESTED",
          "cab_member": "CAB_REVIEW_STARTED CAB_VOTE_CAST CAB_APPROVED CAB_REJECTED APPROVAL_REVOKED",
          "security_reviewer": "EXCEPTION_APPROVED EXCEPTION_REJECTED EXCEPTION_REVOKED APPROVAL_REVOKED",
-         "publisher": "DEPLOYMENT_STARTED DEPLOYMENT_COMPLETED DEPLOYMENT_FAILED ROLLBACK_INITIATED ROLLBACK_COMPLETED",
+         "publisher": "DEPLOYMENT_STARTED DEPLOYMENT_COMPLETED DEPLOYMENT_FAILED ROLLBACK_INITIATED ROLLBACK_COMPLETED CHECK_REPORTED PERMIT_ISSUED",
          "admin": "MODEL_CHANGED POLICY_CHANGED", "system:setup": "MODEL_CHANGED POLICY_CHANGED", "system:clock": "EXCEPTION_EXPIRED",
-         "system:risk-gate": "RISK_ASSESSED CAB_APPROVED", "system:guard": "EVIDENCE_TAMPERED"}
+         "system:risk-gate": "RISK_ASSESSED CAB_APPROVED", "system:guard": "EVIDENCE_TAMPERED PERMIT_VOIDED"}
 NAMED = {"DEPLOYMENT_CREATED": "deployment created_by created_at", "EVIDENCE_CREATED": "evidence created_by created_at",
          "CAB_SUBMITTED": "request submitted_by submitted_at", "CAB_VOTE_CAST": "vote voter at", "CAB_APPROVED": "decision decider decided_at",
          "CAB_REJECTED": "decision decider decided_at", "EXCEPTION_REQUESTED": "exception requested_by requested_at",
-         "EXCEPTION_APPROVED": "exception approved_by approved_at"}
+         "EXCEPTION_APPROVED": "exception approved_by approved_at", "PERMIT_ISSUED": "permit issued_to issued_at"}
 ONLY_IN = {"evidence": "EVIDENCE_CREATED", "risk": "RISK_ASSESSED", "vote": "CAB_VOTE_CAST", "decision": "CAB_APPROVED CAB_REJECTED",
            "risk_model": "MODEL_CHANGED", "policy": "POLICY_CHANGED"}
-ROWS = {"deployment": "id", "evidence": "id", "request": "id", "exception": "id", "risk": "evidence_package_id", "decision": "cab_request_id"}
+ROWS = {"deployment": "id", "evidence": "id", "request": "id", "exception": "id", "permit": "id", "risk": "evidence_package_id", "decision": "cab_request_id"}
 def check_doer(event):
     """Whoever did it might, and is whom the event's row names, at that time; and the event has no rows of others."""
     data, kind, actor, n = event["data"], event["type"], event["actor"], f"event {event['seq'].text}"
@@ -338,7 +341,7 @@ def fold(events):
         need(trail and trail == events[0]["correlation_id"], f"event {n} belongs to another trail")
         for row, new in ((row, data[row]) for row in rows if row in data):
             key = new[ROWS[row]] if row in ROWS else (new["cab_request_id"], new["voter"]["id"])
-            old, revised = rows[row].get(key), row in ("deployment", "request", "exception")
+            old, revised = rows[row].get(key), row in ("deployment", "request", "exception", "permit")
             need(row in ("risk", "vote", "decision") or new["correlation_id"] == trail, f"event {n} carries a row of another trail")
             follows = revised and (new == old or whole(new["revision"]) == 1 + (whole(old["revision"]) if old else 0))
             need(follows or not old and not revised, f"event {n}: a revision of its {row} before it was left out, or this is a second one")

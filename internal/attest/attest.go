@@ -56,13 +56,21 @@ type predicate struct {
 // caller has checked that the document is what was filed. The same document and
 // key give the same bytes: one line of JSON, a DSSE envelope.
 func (r *Ring) Attest(document []byte) ([]byte, error) {
-	key, ok := r.Signing()
-	if !ok {
+	if _, ok := r.Signing(); !ok {
 		return nil, ErrNoKey
 	}
 	payload, err := Statement(document)
 	if err != nil {
 		return nil, err
+	}
+	return r.envelope(payload)
+}
+
+// envelope signs a statement with the key that signs.
+func (r *Ring) envelope(payload []byte) ([]byte, error) {
+	key, ok := r.Signing()
+	if !ok {
+		return nil, ErrNoKey
 	}
 	signature, err := key.sign(dsse.PAE(PayloadType, payload))
 	if err != nil {

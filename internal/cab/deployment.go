@@ -46,6 +46,8 @@ type Deployment struct {
 	State         DeploymentState `json:"state"`
 	CreatedBy     Person          `json:"created_by"`
 	CreatedAt     time.Time       `json:"created_at"`
+	Rings         []RingProgress  `json:"rings,omitzero"`  // that permits have begun with the newest evidence that was deployed, the last begun last
+	Checks        []CheckReport   `json:"checks,omitzero"` // by name
 	Revision      int64           `json:"revision"`
 }
 
@@ -98,28 +100,37 @@ var reports = map[EventType]struct {
 }
 
 // Report records what the publisher says has happened. A start is refused
-// unless standing is good: an approval that nothing checks is decoration.
-func (d Deployment) Report(call Call, kind EventType, standing Standing, detail string) (Change, error) {
+// unless standing is good: an approval that nothing checks is decoration. What only
+// the deployment gate can tell is not started by a report: [StartPermit.Redeem] does.
+func (d Deployment) Report(call Call, in Reported, standing Standing) (Change, error) {
 	if err := Permit(call.Actor, ReportDeployment); err != nil {
 		return Change{}, err
 	}
-	rule, known := reports[kind]
-	if !known {
-		return Change{}, invalid("type", "%q is not something a publisher reports", kind)
-	}
-	if utf8.RuneCountInString(detail) > MaxRationale {
+	if utf8.RuneCountInString(in.Detail) > MaxRationale {
 		return Change{}, invalid("detail", "at most %d characters", MaxRationale)
 	}
-	if !slices.Contains(rule.from, d.State) {
-		return Change{}, conflict("INVALID_TRANSITION", "the deployment is %s; it cannot become %s now", d.State, rule.to)
+	if in.Kind == CheckReported {
+		return d.reportCheck(call, in)
 	}
-	if kind == DeploymentStarted && !standing.Approved {
+	rule, known := reports[in.Kind]
+	switch {
+	case !known:
+		return Change{}, invalid("type", "%q is not something a publisher reports", in.Kind)
+	case in.Check != "" || in.Passed != nil:
+		return Change{}, invalid("check", "goes with the type CHECK_REPORTED")
+	case len(d.Rings) > 0 && in.Kind != DeploymentStarted:
+		return d.reportRing(call, in)
+	case len(d.Rings) > 0 || in.Kind == DeploymentStarted && standing.ByPermit:
+		return Change{}, conflict("PERMIT_REQUIRED", "this deployment is started with a permit, ring by ring; ask for one")
+	case in.saysOfRing():
+		return Change{}, conflict("INVALID_TRANSITION", "no ring of this deployment has been begun with a permit; rings and counts are reported of those")
+	case !slices.Contains(rule.from, d.State):
+		return Change{}, conflict("INVALID_TRANSITION", "the deployment is %s; it cannot become %s now", d.State, rule.to)
+	case in.Kind == DeploymentStarted && !standing.Approved:
 		return Change{}, conflict("DEPLOYMENT_NOT_APPROVED", "this deployment is not approved: %s", joinReasons(standing.Reasons))
 	}
 	d.State = rule.to
-	d.Revision++
-	event := call.event(kind, d.CorrelationID, d.ID, Subject{KindDeployment, d.ID}, EventData{Deployment: &d, Reason: detail})
-	return Change{Deployment: &d, Events: []Event{event}}, nil
+	return d.reported(call, in), nil
 }
 
 // checkText bounds a text that people write, in characters. A text that is

@@ -34,6 +34,7 @@ type Error struct {
 	Message string
 	Fields  []FieldError // for Invalid: the members at fault
 	Missing []string     // for EVIDENCE_INCOMPLETE: the paths that lack
+	Closed  *Opening     // for GATE_CLOSED and SCOPE_CHANGE_REQUIRED: why
 	Err     error        // the cause, for the log only; never shown
 }
 

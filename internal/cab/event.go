@@ -44,6 +44,10 @@ const (
 	// KeyChanged is beyond it too: a key that signs attestations is created or
 	// retired.
 	KeyChanged EventType = "KEY_CHANGED"
+	// Permits and named checks are beyond it too: docs/gate.md.
+	CheckReported EventType = "CHECK_REPORTED"
+	PermitIssued  EventType = "PERMIT_ISSUED"
+	PermitVoided  EventType = "PERMIT_VOIDED"
 )
 
 // EventTypes lists every event type.
@@ -54,6 +58,7 @@ func EventTypes() []EventType {
 		ExceptionRejected, ExceptionExpired, ExceptionRevoked, DeploymentStarted, DeploymentCompleted,
 		DeploymentFailed, RollbackStarted, RollbackCompleted, EvidenceTampered, UserChanged, TokenChanged,
 		ModelChanged, PolicyChanged, AccessRefused, KeyChanged,
+		CheckReported, PermitIssued, PermitVoided,
 	}
 }
 
@@ -72,6 +77,7 @@ const (
 	KindPolicy     SubjectKind = "policy"
 	KindAddress    SubjectKind = "address"
 	KindKey        SubjectKind = "key"
+	KindPermit     SubjectKind = "permit"
 )
 
 // Subject is what an event is about.
@@ -100,21 +106,22 @@ type Event struct {
 // that folding the events in order gives the rows (see [Fold]); and, where
 // there is one, the reason.
 type EventData struct {
-	Deployment *Deployment `json:"deployment,omitzero"`
-	Package    *Package    `json:"evidence,omitzero"`
-	Request    *Request    `json:"request,omitzero"`
-	Vote       *Vote       `json:"vote,omitzero"`
-	Decision   *Decision   `json:"decision,omitzero"`
-	Exception  *Exception  `json:"exception,omitzero"`
-	Principal  *Principal  `json:"user,omitzero"`
-	Token      *Token      `json:"token,omitzero"`
-	Model      *Published  `json:"risk_model,omitzero"`
-	Policy     *Published  `json:"policy,omitzero"`
-	Risk       *Risk       `json:"risk,omitzero"`
-	Tamper     *Tamper     `json:"tamper,omitzero"`
-	Key        *Key        `json:"key,omitzero"`
-	Refusals   int         `json:"refusals,omitzero"`
-	Reason     string      `json:"reason,omitzero"`
+	Deployment *Deployment  `json:"deployment,omitzero"`
+	Package    *Package     `json:"evidence,omitzero"`
+	Request    *Request     `json:"request,omitzero"`
+	Vote       *Vote        `json:"vote,omitzero"`
+	Decision   *Decision    `json:"decision,omitzero"`
+	Exception  *Exception   `json:"exception,omitzero"`
+	Principal  *Principal   `json:"user,omitzero"`
+	Token      *Token       `json:"token,omitzero"`
+	Model      *Published   `json:"risk_model,omitzero"`
+	Policy     *Published   `json:"policy,omitzero"`
+	Risk       *Risk        `json:"risk,omitzero"`
+	Tamper     *Tamper      `json:"tamper,omitzero"`
+	Key        *Key         `json:"key,omitzero"`
+	Permit     *StartPermit `json:"permit,omitzero"`
+	Refusals   int          `json:"refusals,omitzero"`
+	Reason     string       `json:"reason,omitzero"`
 }
 
 // Risk is what RISK_ASSESSED says: the score, by which model, and what each
@@ -152,6 +159,7 @@ type Change struct {
 	Token      *Token
 	Model      *Published
 	Policy     *Published
+	Permit     *StartPermit
 	Events     []Event
 }
 

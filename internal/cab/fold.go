@@ -51,6 +51,9 @@ func Fold(e Event, put func(Subject, RowState)) error {
 	if d.Exception != nil {
 		row(KindException, d.Exception.ID, d.Exception)
 	}
+	if d.Permit != nil {
+		row(KindPermit, d.Permit.ID, d.Permit)
+	}
 	if d.Principal != nil {
 		row(KindPrincipal, d.Principal.ID, d.Principal)
 	}

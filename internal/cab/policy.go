@@ -51,7 +51,23 @@ type Policy struct {
 	// While witnesses have not seen the ledger for [WitnessGrace], an automatic
 	// approval waits: for them, or for CAB.
 	RequireWitnessed bool `json:"require_witnessed,omitzero" yaml:"require_witnessed"`
+
+	// Deployments are started with permits only, and never by a report alone.
+	RequirePermit bool `json:"require_permit,omitzero" yaml:"require_permit"`
+
+	// When nothing is deployed.
+	Blackouts []Blackout `json:"blackouts,omitzero" yaml:"blackouts"`
 }
+
+// Blackout is a time in which nothing is deployed: from From on, before To.
+type Blackout struct {
+	Name string    `json:"name" yaml:"name"`
+	From time.Time `json:"from" yaml:"from"`
+	To   time.Time `json:"to" yaml:"to"`
+}
+
+// maxBlackouts bounds a policy's blackouts: the gate looks at each.
+const maxBlackouts = 500
 
 // PolicyThresholds are the highest scores, in whole points, of the automatic
 // and of the reviewed gate; above Review an exception is required.
@@ -129,6 +145,9 @@ func ParsePolicy(name string, text []byte) (Policy, error) {
 	if err := decoder.Decode(new(any)); !errors.Is(err, io.EOF) {
 		return Policy{}, fmt.Errorf("%s: more than one document", name)
 	}
+	for i := range p.Blackouts {
+		p.Blackouts[i].From, p.Blackouts[i].To = p.Blackouts[i].From.UTC(), p.Blackouts[i].To.UTC()
+	}
 	if err := p.check(); err != nil {
 		return Policy{}, fmt.Errorf("%s: %w", name, err)
 	}
@@ -181,6 +200,13 @@ func (p Policy) check() error {
 	}
 	for i, name := range p.RequireDerived {
 		require(canBeDerived(name), "require_derived[%d]: %q is not a fact that is read from files", i, name)
+	}
+	require(len(p.Blackouts) <= maxBlackouts, "blackouts: at most %d", maxBlackouts)
+	for i, b := range p.Blackouts {
+		require(b.Name != "", "blackouts[%d].name: missing", i)
+		_, from := b.From.Zone()
+		_, to := b.To.Zone()
+		require(!b.From.IsZero() && b.From.Before(b.To) && from == 0 && to == 0, "blackouts[%d]: want from before to, in UTC", i)
 	}
 	return errors.Join(problems...)
 }

@@ -81,6 +81,7 @@ const (
 	ReadDeployment   Action = "deployment.read"
 	AskGate          Action = "deployment.ask"
 	ReportDeployment Action = "deployment.report"
+	StartDeployment  Action = "deployment.start" // ask for a permit, redeem it
 	CreateEvidence   Action = "evidence.create"
 	ReadEvidence     Action = "evidence.read"
 	SubmitRequest    Action = "request.submit"
@@ -129,6 +130,7 @@ var permissions = map[Action]map[Role]Access{
 	RevokeApproval:   {CABMember: All, SecurityReviewer: All},
 	AskGate:          readers(Own, All),
 	ReportDeployment: {Publisher: All},
+	StartDeployment:  {Publisher: All},
 	ReadDeployment:   readers(Own, Approved),
 	ReadEvidence:     readers(Own, Approved),
 	ReadRequest:      readers(Own, Approved),

@@ -441,7 +441,7 @@ func TestGuardsRaiseAndNeverLower(t *testing.T) {
 
 func TestPermissionsGolden(t *testing.T) {
 	names := []Action{
-		CreateDeployment, ReadDeployment, AskGate, ReportDeployment, CreateEvidence, ReadEvidence, SubmitRequest,
+		CreateDeployment, ReadDeployment, AskGate, ReportDeployment, StartDeployment, CreateEvidence, ReadEvidence, SubmitRequest,
 		ReadRequest, ReadQueue, ReviewRequest, DecideRequest, WithdrawRequest, RevokeApproval, AskException,
 		ReadException, ReadExceptions, DecideException, RevokeException, ExpireExceptions, ReadEvents, ReadReports, ReadModels,
 		ReadSelf, Administer,

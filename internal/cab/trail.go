@@ -20,6 +20,7 @@ type Trail struct {
 	Votes         map[string][]VoteAt // by request, in their order
 	Decisions     map[string]DecisionAt
 	Exceptions    map[string]Exception
+	Permits       map[string]StartPermit
 	granted       map[string]bool // exceptions that a Security Reviewer has approved
 }
 
@@ -74,6 +75,9 @@ var doers = map[EventType]doer{
 	RollbackStarted:     byPublisher,
 	RollbackCompleted:   byPublisher,
 	EvidenceTampered:    {house: Guard},
+	CheckReported:       byPublisher,
+	PermitIssued:        byPublisher,
+	PermitVoided:        {house: Guard},
 }
 
 func (d doer) is(a Actor) bool {
@@ -88,7 +92,7 @@ func (t *Trail) Add(e Event) error {
 		t.CorrelationID = e.CorrelationID
 		t.Deployments, t.Packages, t.Risks = map[string]Deployment{}, map[string]Package{}, map[string]Risk{}
 		t.Requests, t.Votes, t.Decisions = map[string]Request{}, map[string][]VoteAt{}, map[string]DecisionAt{}
-		t.Exceptions, t.granted = map[string]Exception{}, map[string]bool{}
+		t.Exceptions, t.granted, t.Permits = map[string]Exception{}, map[string]bool{}, map[string]StartPermit{}
 	}
 	f.require(e.CorrelationID != "" && e.CorrelationID == t.CorrelationID, "belongs to the trail %q, not to %q", e.CorrelationID, t.CorrelationID)
 	e.checkDoer(f)
@@ -143,9 +147,11 @@ func (e Event) named() (who string, at time.Time, there bool) {
 		return d.Exception.Requester.ID, d.Exception.RequestedAt, true
 	case e.Type == ExceptionApproved && d.Exception != nil && d.Exception.Approver != nil:
 		return d.Exception.Approver.ID, d.Exception.DecidedAt, true
+	case e.Type == PermitIssued && d.Permit != nil:
+		return d.Permit.IssuedTo.ID, d.Permit.IssuedAt, true
 	}
 	switch e.Type {
-	case DeploymentCreated, EvidenceCreated, CABSubmitted, CABVoteCast, CABApproved, CABRejected, ExceptionRequested, ExceptionApproved:
+	case DeploymentCreated, EvidenceCreated, CABSubmitted, CABVoteCast, CABApproved, CABRejected, ExceptionRequested, ExceptionApproved, PermitIssued:
 		return "", time.Time{}, false
 	}
 	return e.Actor.ID, e.Time, true
@@ -181,6 +187,9 @@ func (e Event) trails() (trails []string) {
 	if x := e.Data.Exception; x != nil {
 		trails = append(trails, x.CorrelationID)
 	}
+	if p := e.Data.Permit; p != nil {
+		trails = append(trails, p.CorrelationID)
+	}
 	return trails
 }
 
@@ -204,6 +213,11 @@ func (t *Trail) addRows(e Event, f *faults) {
 		if e.Type == ExceptionApproved {
 			t.granted[x.ID] = true
 		}
+	}
+	if p := e.Data.Permit; p != nil {
+		before, known := t.Permits[p.ID]
+		follow(f, "permit "+p.ID, known, before.Revision, p.Revision, before, *p)
+		t.Permits[p.ID] = *p
 	}
 }
 

@@ -111,7 +111,7 @@ func (c *course) drawn(t *rapid.T, call Call) (Change, error) {
 	case 0:
 		return c.request.Withdraw(call, "")
 	case 1, 2:
-		conditions := rapid.SampledFrom([]string{`{"a":1}`, `{"a":2}`, `{"b":[true,null]}`}).Draw(t, "conditions")
+		conditions := rapid.SampledFrom([]string{`{"max_devices":1}`, `{"max_devices":2}`, `{"requires_check":["a","b"]}`}).Draw(t, "conditions")
 		return c.request.CastVote(call, in, true, "if", jsontext.Value(conditions))
 	case 3:
 		for _, x := range c.exceptions {

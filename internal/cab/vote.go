@@ -42,6 +42,9 @@ func (r Request) CastVote(call Call, in Situation, approve bool, rationale strin
 	if len(conditions) > MaxConditions {
 		return Change{}, invalid("conditions", "at most %d bytes", MaxConditions)
 	}
+	if err := checkConditions(conditions); err != nil {
+		return Change{}, err
+	}
 	if slices.ContainsFunc(in.Votes, func(v Vote) bool { return v.Voter.ID == call.Actor.ID }) {
 		return Change{}, conflict("ALREADY_VOTED", "you have voted on %s; a vote is final", r.Name)
 	}

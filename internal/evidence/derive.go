@@ -288,6 +288,22 @@ func (s Sections) ArtifactsNamed() []bool {
 	return named
 }
 
+// ArtifactDigests are the SHA-256 of the artifacts, in lower-case hex. An artifact
+// without one has none here.
+func (s Sections) ArtifactDigests() []string {
+	var digests []string
+	for _, a := range s.artifactList() {
+		for _, name := range []string{"sha256", "hash"} {
+			if value := member(a, name); isSHA256(value) {
+				text, _ := readText(value)
+				digests = append(digests, strings.ToLower(text))
+				break
+			}
+		}
+	}
+	return digests
+}
+
 // declaredArtifact is what an artifact says of itself.
 type declaredArtifact struct {
 	digest, name string

@@ -97,6 +97,9 @@ var mappings = map[cab.EventType]mapping{
 	cab.ModelChanged:        {entityManagement, create, medium, "published the risk model", "", false},
 	cab.PolicyChanged:       {entityManagement, create, medium, "put in force the policy", "", false},
 	cab.AccessRefused:       {apiActivity, other, high, "refused tokens from", "authenticate", true},
+	cab.CheckReported:       {apiActivity, update, informational, "reported a check of the deployment", "deployment.report", false},
+	cab.PermitIssued:        {entityManagement, create, informational, "was given the permit", "", false},
+	cab.PermitVoided:        {entityManagement, deactivate, medium, "found void the permit", "", false},
 	cab.KeyChanged:          {entityManagement, byChange, medium, "changed the attestation key", "", false},
 }
 

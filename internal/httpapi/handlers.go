@@ -78,7 +78,10 @@ func (s *Server) report(q *request) (any, error) {
 		return nil, err
 	}
 	return change(q, wireDeployment, func(call workflow.Call) (cab.Deployment, error) {
-		return s.Service.ReportDeployment(q.Context(), call, id, cab.EventType(in.Type), in.Detail)
+		return s.Service.ReportDeployment(q.Context(), call, id, cab.Reported{
+			Kind: cab.EventType(in.Type), Detail: in.Detail, Ring: cab.Ring(in.Ring), Succeeded: in.Succeeded, Failed: in.Failed,
+			Incident: in.Incident, Check: in.Check, Passed: in.Passed,
+		})
 	})
 }
 

@@ -23,6 +23,10 @@ GET  /deployments/{id}                   waiting    401 2   403 2   2   403 2   
 GET  /deployments/{id}                   approved   401 2   403 2   2   2   2   2
 GET  /deployments/{id}/approval-status   waiting    401 2   403 2   2   2   2   2
 POST /deployments/{id}/events            approved   401 403 403 403 403 2   403 403
+GET  /deployments/{id}/gate              waiting    401 2   403 2   2   2   2   2
+POST /deployments/{id}/permits           approved   401 403 403 403 403 2   403 403
+GET  /permits/{id}                       permitted  401 2   403 2   2   2   2   2
+POST /permits/{id}/redeem                permitted  401 403 403 403 403 2   403 403
 POST /evidence                           waiting    401 2   403 403 403 403 403 403
 GET  /evidence                           -          401 2   2   2   2   2   2   2
 GET  /evidence/{id}                      waiting    401 2   403 2   2   403 2   2
@@ -74,6 +78,8 @@ GET  /policies                           -          401 2   2   2   2   2   2   
 var bodies = map[string]string{
 	"POST /deployments":                 `{"app_name":"a","version":"1","target_ring":"LAB"}`,
 	"POST /deployments/{id}/events":     `{"type":"DEPLOYMENT_STARTED"}`,
+	"POST /deployments/{id}/permits":    `{"ring":"LAB","artifact_sha256":"` + evidence.Digest([]byte(script)) + `","devices":5}`,
+	"POST /permits/{id}/redeem":         `{"ring":"LAB","artifact_sha256":"` + evidence.Digest([]byte(script)) + `","devices":5}`,
 	"POST /cab/{id}/approve":            `{"rationale":"fine"}`,
 	"POST /cab/{id}/reject":             `{"rationale":"not fine"}`,
 	"POST /cab/{id}/withdraw":           `{}`,
@@ -161,6 +167,10 @@ func (w *world) thing(key, kind string) (path, body string) {
 		of = w.submitted("mid")
 	case "approved":
 		of = w.submitted("low")
+	case "permitted":
+		of = w.submitted("low")
+		ask := bodies["POST /deployments/{id}/permits"]
+		of.permit = w.post("pat", "/api/v1/deployments/"+of.deployment+"/permits/", ask).member(w.t, "id")
 	case "pending", "granted":
 		of = w.submitted("high")
 		if kind == "granted" {
@@ -181,7 +191,7 @@ func (w *world) thing(key, kind string) (path, body string) {
 	if key == "POST /evidence" {
 		body = `{"deployment_intent_id":"` + of.deployment + `","evidence_data":{}}`
 	}
-	for prefix, id := range map[string]string{"/deployments/": of.deployment, "/evidence/": of.evidence, "/cab/exceptions/": of.exception} {
+	for prefix, id := range map[string]string{"/deployments/": of.deployment, "/evidence/": of.evidence, "/cab/exceptions/": of.exception, "/permits/": of.permit} {
 		if strings.HasPrefix(path, prefix) {
 			return strings.Replace(path, "{id}", id, 1), body
 		}

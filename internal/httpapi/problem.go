@@ -93,6 +93,9 @@ func (s *Server) problemOfRefusal(w http.ResponseWriter, refusal *cab.Error) *ap
 	}
 	p := problem(status, refusal.Code, refusal.Message)
 	p.Missing = refusal.Missing
+	if refusal.Closed != nil {
+		p.Reasons, p.Conditions = wireReasons(*refusal.Closed), wireConditions(*refusal.Closed)
+	}
 	for _, field := range refusal.Fields {
 		p.Errors = append(p.Errors, api.ProblemField{Field: field.Field, Message: field.Message})
 	}

@@ -74,6 +74,10 @@ func (s *Server) allRoutes() []route {
 		{get, "/deployments/{id}", cab.ReadDeployment, "One deployment", ok, nil, nil, api.Deployment{}, s.getDeployment, false},
 		{get, "/deployments/{id}/approval-status", cab.AskGate, "Is it approved at this moment", ok, nil, nil, api.ApprovalStatus{}, s.approvalStatus, false},
 		{post, "/deployments/{id}/events", cab.ReportDeployment, "Report what has happened", ok, nil, api.DeploymentReport{}, api.Deployment{}, s.report, false},
+		{get, "/deployments/{id}/gate", cab.AskGate, "May a rollout begin at this moment, and why not", ok, rolloutParams, nil, api.DeploymentGate{}, s.deploymentGate, false},
+		{post, "/deployments/{id}/permits", cab.StartDeployment, "Ask for a permit to begin a rollout", created, nil, api.AskPermit{}, api.Permit{}, s.askPermit, false},
+		{get, "/permits/{id}", cab.AskGate, "One permit", ok, nil, nil, api.Permit{}, s.getPermit, false},
+		{post, "/permits/{id}/redeem", cab.StartDeployment, "Begin the rollout that a permit is for, once", ok, nil, api.RedeemPermit{}, api.RedeemedPermit{}, s.redeemPermit, false},
 
 		{post, "/evidence", cab.CreateEvidence, "File evidence; it is scored", created, nil, withFiles{api.CreateEvidence{}}, api.Evidence{}, s.createEvidence, false},
 		{get, "/evidence", cab.ReadEvidence, "List evidence packages", ok, append(paging, ofIntent), nil, api.List[api.Evidence]{}, s.listEvidence, false},

@@ -37,6 +37,7 @@ func wireDeployment(d cab.Deployment) api.Deployment {
 	return api.Deployment{
 		ID: d.ID, CorrelationID: d.CorrelationID, AppName: d.AppName, Version: d.AppVersion, TargetRing: string(d.TargetRing),
 		State: string(d.State), CreatedBy: wirePerson(d.CreatedBy), CreatedAt: d.CreatedAt,
+		Rings: wireRings(d.Rings), Checks: wireChecks(d.Checks),
 	}
 }
 

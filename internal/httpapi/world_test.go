@@ -217,7 +217,7 @@ func evidenceData(kind string) string {
 }
 
 // things are the ids of one deployment with all that hangs on it.
-type things struct{ deployment, evidence, request, exception string }
+type things struct{ deployment, evidence, request, exception, permit string }
 
 const script = "#!/bin/sh\nexec true\n"
 

@@ -163,7 +163,7 @@ func TestRows(t *testing.T) {
 		"a rejected request shows as approved": {`UPDATE cab_request SET status = 'approved' WHERE id = '@REJECTED'`, []string{"request CAB-", "(CAB_REJECTED by carol on ", `status is shown as "approved", and was written as "rejected"`}},
 		"a decision":                           {`UPDATE decision SET decision = 'approved' WHERE request_id = '@REJECTED'`, []string{"the decision on request CAB-", `approval_decision is shown as "approved", and was written as "rejected"`}},
 		"who decided":                          {`UPDATE decision SET decider_name = 'sam' WHERE request_id = '@REJECTED'`, []string{"approved_by is shown as"}},
-		"conditions":                           {`UPDATE decision SET conditions = '{}' WHERE request_id = '@DECIDED'`, []string{"approval_conditions", `\"a\":2`}},
+		"conditions":                           {`UPDATE decision SET conditions = '{}' WHERE request_id = '@DECIDED'`, []string{"approval_conditions", `\"max_devices\":2`}},
 		"a score":                              {`UPDATE cab_request SET risk_score = 10 WHERE id = '@REJECTED'`, []string{"risk_score"}},
 		"an approval's end":                    {`UPDATE cab_request SET valid_until = valid_until + 1 WHERE id = '@DECIDED'`, []string{"valid_until"}},
 		"a hash":                               {`UPDATE evidence_package SET content_hash = '00' WHERE id = '@PACKAGE'`, []string{"evidence @PACKAGE", "content_hash"}},

@@ -91,7 +91,7 @@ func rowsOf(e cab.Event) []row {
 func saidDeployment(d *cab.Deployment) row {
 	return shownDeployment(api.Deployment{
 		ID: d.ID, CorrelationID: d.CorrelationID, AppName: d.AppName, Version: d.AppVersion, TargetRing: string(d.TargetRing),
-		State: string(d.State), CreatedBy: person(d.CreatedBy), CreatedAt: d.CreatedAt,
+		State: string(d.State), CreatedBy: person(d.CreatedBy), CreatedAt: d.CreatedAt, Rings: saidRings(d.Rings), Checks: saidChecks(d.Checks),
 	})
 }
 
@@ -99,7 +99,43 @@ func shownDeployment(d api.Deployment) row {
 	return row{Subject: cab.Subject{Kind: cab.KindDeployment, ID: d.ID}, title: "deployment " + d.ID, members: []member{
 		{"correlation_id", d.CorrelationID}, {"app_name", d.AppName}, {"version", d.Version}, {"target_ring", d.TargetRing},
 		{"state", d.State}, {"created_by", who(&d.CreatedBy)}, {"created_at", at(d.CreatedAt)},
+		{"rings", listed(d.Rings)}, {"checks", listed(d.Checks)},
 	}}
+}
+
+// listed is a list as one text; "" for none.
+func listed[T any](all []T) string {
+	if len(all) == 0 {
+		return ""
+	}
+	text, err := json.Marshal(all)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}
+
+func saidRings(all []cab.RingProgress) []api.RingProgress {
+	var rings []api.RingProgress
+	for _, p := range all {
+		ring := api.RingProgress{
+			Ring: string(p.Ring), State: string(p.State), PackageID: p.PackageID, PermitID: p.PermitID, Devices: p.Devices,
+			Succeeded: p.Succeeded, Failed: p.Failed, Incident: p.Incident, StartedAt: p.StartedAt,
+		}
+		if !p.EndedAt.IsZero() {
+			ring.EndedAt = &p.EndedAt
+		}
+		rings = append(rings, ring)
+	}
+	return rings
+}
+
+func saidChecks(all []cab.CheckReport) []api.Check {
+	var checks []api.Check
+	for _, c := range all {
+		checks = append(checks, api.Check{Name: c.Name, Passed: c.Passed, PackageID: c.PackageID, By: person(c.By), At: c.At})
+	}
+	return checks
 }
 
 func saidPackage(p *cab.Package) row {

@@ -225,7 +225,7 @@ func (w *world) decided() things {
 	w.ok(err)
 	_, err = w.client("carol").StartReview(ctx, of.request)
 	w.ok(err)
-	_, err = w.client("carol").Approve(ctx, of.request, api.Approve{Rationale: "fine", Conditions: []byte(`{"b":1,"a":2}`)})
+	_, err = w.client("carol").Approve(ctx, of.request, api.Approve{Rationale: "fine", Conditions: []byte(`{"monitor_hours":1,"max_devices":2}`)})
 	w.ok(err)
 	return of
 }

@@ -40,11 +40,11 @@ func text(t testing.TB, r *Report) string {
 func TestWholeStory(t *testing.T) {
 	story, _ := cabtest.Story(t)
 	r := fold(t, story.Events, 1, 31)
-	want := Totals{Submitted: 6, Automatic: 1, Approved: 1, Conditional: 1, Rejected: 1, Withdrawn: 1, OpenAfter: 1, Revoked: 1, AddUp: true}
+	want := Totals{Submitted: 7, Automatic: 1, Approved: 1, Conditional: 2, Rejected: 1, Withdrawn: 1, OpenAfter: 1, Revoked: 2, AddUp: true}
 	if r.Population.Totals != want {
 		t.Errorf("totals %+v, want %+v", r.Population.Totals, want)
 	}
-	if got := []int{len(r.Population.Requests), len(r.Decisions), len(r.Automatic), len(r.Endings), len(r.Exceptions), len(r.Starts), len(r.Tamperings), len(r.Accounts), len(r.Rules)}; fmt.Sprint(got) != "[6 3 1 3 3 3 1 9 3]" {
+	if got := []int{len(r.Population.Requests), len(r.Decisions), len(r.Automatic), len(r.Endings), len(r.Exceptions), len(r.Starts), len(r.Tamperings), len(r.Accounts), len(r.Rules)}; fmt.Sprint(got) != "[7 4 1 4 3 4 1 9 3]" {
 		t.Errorf("lengths %v", got)
 	}
 	n := 0
@@ -114,7 +114,7 @@ func TestPeriods(t *testing.T) {
 		decided += len(r.Decisions) + len(r.Automatic)
 		submitted += r.Population.Totals.Submitted
 	}
-	if decided != 4 || submitted != 6 {
+	if decided != 5 || submitted != 7 {
 		t.Errorf("day by day %d decisions and %d submissions", decided, submitted)
 	}
 }
@@ -208,7 +208,7 @@ func TestHostileTextsStayText(t *testing.T) {
 	const evil = `</style></td><script src="//evil.example/x.js">alert(1)</script><img src=x onerror=alert(1)>"'` + "`${7*7}{{.}}\n\u202e"
 	d, pack := l.File(p.Erin, evil, evil[:90], cab.Lab, 6000)
 	r := l.Submit(p.Erin, d, pack)
-	l.Vote(p.Carol, r, true, evil, `{"</td><script>":"<b>"}`)
+	l.Vote(p.Carol, r, true, evil, `{"note":"</td><script><b>"}`)
 	page, err := fold(t, l.Events, 1, 2).HTML()
 	if err != nil {
 		t.Fatal(err)

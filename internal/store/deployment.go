@@ -4,12 +4,12 @@ import (
 	"github.com/eucora/eucora/internal/cab"
 )
 
-const deploymentColumns = `d.id, d.correlation_id, d.app_name, d.version, d.target_ring, d.state, d.created_by_id, d.created_by_name, d.created_at, d.revision`
+const deploymentColumns = `d.id, d.correlation_id, d.app_name, d.version, d.target_ring, d.state, d.created_by_id, d.created_by_name, d.created_at, d.revision, d.rings, d.checks`
 
 func deploymentFields(d *cab.Deployment) []any {
 	return []any{
 		&d.ID, &d.CorrelationID, &d.AppName, &d.AppVersion, &d.TargetRing, &d.State,
-		&d.CreatedBy.ID, &d.CreatedBy.Username, atTime{&d.CreatedAt}, &d.Revision,
+		&d.CreatedBy.ID, &d.CreatedBy.Username, atTime{&d.CreatedAt}, &d.Revision, fromJSON{&d.Rings}, fromJSON{&d.Checks},
 	}
 }
 
@@ -114,14 +114,24 @@ func (r *Reader) StandingInput(deploymentID string) (StandingInput, error) {
 
 func (tx *Tx) saveDeployment(change cab.Change) error {
 	d := change.Deployment
-	switch {
-	case d == nil:
-	case d.Revision == 1:
-		tx.c.queue(`INSERT INTO deployment (id, correlation_id, app_name, version, target_ring, state, created_by_id, created_by_name, created_at, revision)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-			1, d.ID, d.CorrelationID, d.AppName, d.AppVersion, d.TargetRing, d.State, d.CreatedBy.ID, d.CreatedBy.Username, micros(d.CreatedAt), d.Revision)
-	default:
-		tx.c.queue(`UPDATE deployment SET state = $2, revision = $3 WHERE id = $1 AND revision = $4`, 1, d.ID, d.State, d.Revision, d.Revision-1)
+	if d == nil {
+		return nil
 	}
+	rings, err := asJSON(d.Rings)
+	if err != nil {
+		return err
+	}
+	checks, err := asJSON(d.Checks)
+	if err != nil {
+		return err
+	}
+	if d.Revision > 1 {
+		tx.c.queue(`UPDATE deployment SET state = $2, rings = $3, checks = $4, revision = $5 WHERE id = $1 AND revision = $6`,
+			1, d.ID, d.State, rings, checks, d.Revision, d.Revision-1)
+		return nil
+	}
+	tx.c.queue(`INSERT INTO deployment (id, correlation_id, app_name, version, target_ring, state, created_by_id, created_by_name, created_at, revision)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		1, d.ID, d.CorrelationID, d.AppName, d.AppVersion, d.TargetRing, d.State, d.CreatedBy.ID, d.CreatedBy.Username, micros(d.CreatedAt), d.Revision)
 	return nil
 }

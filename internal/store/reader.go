@@ -111,7 +111,7 @@ func (tx *Tx) Save(change cab.Change) error {
 	}
 	saves := []func(cab.Change) error{
 		tx.savePrincipal, tx.saveToken, tx.savePublished, tx.saveDeployment,
-		tx.savePackage, tx.saveRequest, tx.saveExceptions,
+		tx.savePackage, tx.saveRequest, tx.saveExceptions, tx.savePermit,
 	}
 	for _, save := range saves {
 		if err := save(change); err != nil {

@@ -279,7 +279,7 @@ func TestCounts(t *testing.T) {
 			}
 			for len(values) > 0 {
 				n := min(len(values), 500)
-				if _, err := db.Exec(`INSERT INTO deployment VALUES ` + strings.Join(values[:n], ", ")); err != nil {
+				if _, err := db.Exec(`INSERT INTO deployment (id, correlation_id, app_name, version, target_ring, state, created_by_id, created_by_name, created_at, revision) VALUES ` + strings.Join(values[:n], ", ")); err != nil {
 					t.Fatal(err)
 				}
 				values = values[n:]

@@ -41,6 +41,9 @@ func (v *verification) compareRows() error {
 		func() error {
 			return compareTable(v, cab.KindException, `SELECT `+exceptionColumns+` FROM cab_exception e`, scanException, func(e *cab.Exception) string { return e.ID })
 		},
+		func() error {
+			return compareTable(v, cab.KindPermit, `SELECT `+permitColumns+` FROM start_permit m`, scanPermit, func(p *cab.StartPermit) string { return p.ID })
+		},
 	} {
 		if err := compare(); err != nil {
 			return err

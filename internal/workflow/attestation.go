@@ -2,7 +2,6 @@ package workflow
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/eucora/eucora/internal/attest"
@@ -21,21 +20,11 @@ func (s *Service) Attestation(ctx context.Context, call Call, id string, keys fu
 	if err != nil {
 		return nil, err
 	}
-	ring, err := keys()
+	ring, err := s.signingKeys(ctx, keys)
 	if err != nil {
-		return nil, cab.ErrKeysUnusable(err)
-	}
-	if err := s.RecordKeys(ctx, Call{Actor: cab.Setup}, ring); err != nil {
-		if cab.KindOf(err) == cab.Conflict {
-			err = cab.ErrKeysUnusable(err)
-		}
 		return nil, err
 	}
-	envelope, err := ring.Attest(e.Document)
-	if errors.Is(err, attest.ErrNoKey) {
-		err = cab.ErrKeysUnusable(err)
-	}
-	return envelope, err
+	return ring.Attest(e.Document)
 }
 
 // filedEvidence is a package that is, byte for byte, what the ledger says was filed,

@@ -49,8 +49,8 @@ func TestCapsules(t *testing.T) {
 		must[RequestRow](w.t)(w.Reject(w.ctx, w.chris, rejected.ID, "too many users"))
 		must[RequestRow](w.t)(w.Withdraw(w.ctx, w.erin, withdrawn.ID, "not now"))
 		must[RequestRow](w.t)(w.Revoke(w.ctx, w.sam, revoked.ID, "found in the wild"))
-		must[cab.Deployment](w.t)(w.ReportDeployment(w.ctx, w.pat, auto.DeploymentID, cab.DeploymentStarted, ""))
-		must[cab.Deployment](w.t)(w.ReportDeployment(w.ctx, w.pat, auto.DeploymentID, cab.DeploymentFailed, "no network"))
+		must[cab.Deployment](w.t)(w.ReportDeployment(w.ctx, w.pat, auto.DeploymentID, cab.Reported{Kind: cab.DeploymentStarted}))
+		must[cab.Deployment](w.t)(w.ReportDeployment(w.ctx, w.pat, auto.DeploymentID, cab.Reported{Kind: cab.DeploymentFailed, Detail: "no network"}))
 		ask := ExceptionAsk{DeploymentID: excepted.DeploymentID, Reason: "needed", Justification: "accepted", Controls: []string{"watch"}, Days: 7}
 		first := must[cab.Exception](w.t)(w.RequestException(w.ctx, w.erin, ask))
 		must[cab.Exception](w.t)(w.RejectException(w.ctx, w.sam, first.ID, "not like this"))

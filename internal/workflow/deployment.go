@@ -66,33 +66,42 @@ func (s *Service) ApprovalStatus(ctx context.Context, call Call, id string) (App
 }
 
 func (s *Service) approvalStatus(ctx context.Context, call Call, id, held string) (ApprovalStatus, error) {
+	return askGate(ctx, s, call, id, held, func(_ *store.Reader, in store.StandingInput) (ApprovalStatus, error) {
+		return s.standing(in), nil
+	})
+}
+
+// askGate reads what a deployment's standing depends on, for whoever may ask, and
+// answers once the package's document and files have been held against their digests.
+func askGate[T any](ctx context.Context, s *Service, call Call, id, held string, answer func(*store.Reader, store.StandingInput) (T, error)) (T, error) {
 	var altered *cab.Package
-	status, err := see(ctx, s, call, cab.AskGate, func(r *store.Reader) (ApprovalStatus, error) {
+	result, err := see(ctx, s, call, cab.AskGate, func(r *store.Reader) (T, error) {
+		var none T
 		altered = nil
 		in, err := r.StandingInput(id)
 		if err != nil {
-			return ApprovalStatus{}, err
+			return none, err
 		}
 		if err := cab.PermitOn(call.Actor, cab.AskGate, cab.Holding{Owners: []string{in.Deployment.CreatedBy.ID}}); err != nil {
-			return ApprovalStatus{}, err
+			return none, err
 		}
 		if in.Package != nil {
 			if _, ok := whole(in.Package, submittedHash(in)); !ok {
 				altered = in.Package
-				return ApprovalStatus{}, cab.ErrTampered(*in.Package)
+				return none, cab.ErrTampered(*in.Package)
 			}
 			if err := s.needFilesLately(*in.Package, held); err != nil {
-				return ApprovalStatus{}, err
+				return none, err
 			}
 		}
-		return s.standing(in), nil
+		return answer(r, in)
 	})
 	if altered != nil {
 		if err := s.recordTampering(ctx, call, *altered, evidence.Digest(altered.Document), "gate"); err != nil {
-			return ApprovalStatus{}, err
+			return result, err
 		}
 	}
-	return status, err
+	return result, err
 }
 
 // submittedHash is the content hash that was submitted, "" if nothing was.
@@ -125,29 +134,47 @@ func (s *Service) standing(in store.StandingInput) ApprovalStatus {
 }
 
 // ReportDeployment records what a publisher says has happened. A start is
-// refused unless the deployment is approved at that moment.
-func (s *Service) ReportDeployment(ctx context.Context, call Call, id string, kind cab.EventType, detail string) (cab.Deployment, error) {
+// refused unless the deployment is approved at that moment, and where only a permit
+// starts it.
+func (s *Service) ReportDeployment(ctx context.Context, call Call, id string, in cab.Reported) (cab.Deployment, error) {
 	return withFiles(ctx, s, call, "start of deployment", func(held string) (cab.Deployment, error) {
-		return s.reportDeployment(ctx, call, id, kind, detail, held)
+		return s.reportDeployment(ctx, call, id, in, held)
 	})
 }
 
-func (s *Service) reportDeployment(ctx context.Context, call Call, id string, kind cab.EventType, detail, held string) (cab.Deployment, error) {
+func (s *Service) reportDeployment(ctx context.Context, call Call, id string, said cab.Reported, held string) (cab.Deployment, error) {
 	return do(ctx, s, call, cab.ReportDeployment, func(tx *store.Tx, c cab.Call) (cab.Deployment, error) {
+		said := said
 		in, err := tx.StandingInput(id)
 		if err != nil {
 			return cab.Deployment{}, err
 		}
-		if kind == cab.DeploymentStarted && in.Package != nil {
-			if err := intact(c, *in.Package, submittedHash(in), "start of deployment"); err != nil {
+		standing := s.standing(in).Standing
+		starts := said.Kind == cab.DeploymentStarted
+		if starts {
+			active, err := tx.ActivePolicy()
+			if err != nil {
 				return cab.Deployment{}, err
 			}
+			rules, err := s.policy(active)
+			if err != nil {
+				return cab.Deployment{}, err
+			}
+			standing.ByPermit = standing.ByPermit || rules.RequirePermit
 		}
-		change, err := in.Deployment.Report(c, kind, s.standing(in).Standing, detail)
+		if in.Package != nil {
+			said.PackageID = in.Package.ID
+			if starts {
+				if err := intact(c, *in.Package, submittedHash(in), "start of deployment"); err != nil {
+					return cab.Deployment{}, err
+				}
+			}
+		}
+		change, err := in.Deployment.Report(c, said, standing)
 		if err != nil {
 			return cab.Deployment{}, err
 		}
-		if kind == cab.DeploymentStarted && in.Package != nil {
+		if starts && in.Package != nil {
 			if err := s.needFiles(*in.Package, held); err != nil {
 				return cab.Deployment{}, err
 			}

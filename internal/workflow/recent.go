@@ -19,13 +19,14 @@ type reading struct {
 	complete     evidence.Completeness
 	facts        evidence.Facts
 	attachments  []evidence.Attachment
+	artifacts    []string // their digests
 }
 
 // scored is the reading of a record that was just made.
 func scored(r evidence.Record) reading {
 	return reading{
 		r.ID, r.DeploymentIntentID, r.Assessment.Score, r.Assessment.ModelVersion, r.Completeness,
-		evidence.ReadFacts(r.Sections, r.Origins...), r.Attachments,
+		evidence.ReadFacts(r.Sections, r.Origins...), r.Attachments, r.Sections.ArtifactDigests(),
 	}
 }
 
@@ -77,7 +78,7 @@ func (s *Service) reading(hash string, document []byte) (reading, error) {
 	}
 	made := reading{
 		filed.ID, filed.DeploymentIntentID, filed.Score, filed.ModelVersion, filed.Sections.Completeness(),
-		evidence.ReadFacts(filed.Sections, filed.Origins...), filed.Attachments,
+		evidence.ReadFacts(filed.Sections, filed.Origins...), filed.Attachments, filed.Sections.ArtifactDigests(),
 	}
 	s.scored.keep(hash, made)
 	return made, nil

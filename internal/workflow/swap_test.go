@@ -36,7 +36,7 @@ func TestAnotherPackagesBytes(t *testing.T) {
 		swap(blocked.PackageID, good.ID)
 		_, err := w.ApprovalStatus(w.ctx, w.pat, auto.DeploymentID)
 		w.wantCode(err, "EVIDENCE_TAMPERED")
-		_, err = w.ReportDeployment(w.ctx, w.pat, auto.DeploymentID, cab.DeploymentStarted, "")
+		_, err = w.ReportDeployment(w.ctx, w.pat, auto.DeploymentID, cab.Reported{Kind: cab.DeploymentStarted})
 		w.wantCode(err, "EVIDENCE_TAMPERED")
 		_, err = w.Approve(w.ctx, w.carol, waiting.ID, "yes", nil)
 		w.wantCode(err, "EVIDENCE_TAMPERED")

@@ -19,7 +19,7 @@ func (w *world) history() (auto, decided, blocked RequestRow) {
 	x := must[cab.Exception](w.t)(w.RequestException(w.ctx, w.erin, ExceptionAsk{DeploymentID: blocked.DeploymentID, Reason: "r", Justification: "j", Controls: []string{"c"}}))
 	must[cab.Exception](w.t)(w.ApproveException(w.ctx, w.sam, x.ID, "ok"))
 	must[cab.Token](w.t)(w.IssueToken(w.ctx, w.root, "carol", "t1", "laptop", hash64, 10))
-	must[cab.Deployment](w.t)(w.ReportDeployment(w.ctx, w.pat, auto.DeploymentID, cab.DeploymentStarted, "go"))
+	must[cab.Deployment](w.t)(w.ReportDeployment(w.ctx, w.pat, auto.DeploymentID, cab.Reported{Kind: cab.DeploymentStarted, Detail: "go"}))
 	return auto, decided, blocked
 }
 
@@ -179,7 +179,7 @@ func TestTamperedEvidenceStopsEverything(t *testing.T) {
 		w.wantCode(err, "EVIDENCE_TAMPERED")
 		_, err = w.ApprovalStatus(w.ctx, w.pat, auto.DeploymentID)
 		w.wantCode(err, "EVIDENCE_TAMPERED")
-		_, err = w.ReportDeployment(w.ctx, w.pat, auto.DeploymentID, cab.DeploymentStarted, "")
+		_, err = w.ReportDeployment(w.ctx, w.pat, auto.DeploymentID, cab.Reported{Kind: cab.DeploymentStarted})
 		w.wantCode(err, "EVIDENCE_TAMPERED")
 		_, err = w.Evidence(w.ctx, w.ada, filed.ID)
 		w.wantCode(err, "EVIDENCE_TAMPERED")

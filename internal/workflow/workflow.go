@@ -124,9 +124,9 @@ func (*Replayed) Unwrap() error {
 	return &cab.Error{Kind: cab.Conflict, Code: "REPLAYED", Message: "answered before"}
 }
 
-// tampered carries the event of a tampering found inside a transaction, so that
-// the refusal and the event are both had: the event is committed, the verb is
-// not.
+// tampered carries the event of a tampering found inside a transaction, or of a
+// permit found void, so that the refusal and the event are both had: the event is
+// committed, the verb is not.
 type tampered struct {
 	change  cab.Change
 	refusal error

@@ -136,15 +136,15 @@ func TestNewerEvidenceCounts(t *testing.T) {
 func TestDeploymentReports(t *testing.T) {
 	eachWorld(t, func(w *world) {
 		waiting := w.submitted("mid")
-		_, err := w.ReportDeployment(w.ctx, w.pat, waiting.DeploymentID, cab.DeploymentStarted, "")
+		_, err := w.ReportDeployment(w.ctx, w.pat, waiting.DeploymentID, cab.Reported{Kind: cab.DeploymentStarted})
 		w.wantCode(err, "DEPLOYMENT_NOT_APPROVED")
 		r := w.submitted("low")
 		for _, step := range []cab.EventType{cab.DeploymentStarted, cab.DeploymentFailed, cab.RollbackStarted, cab.RollbackCompleted, cab.DeploymentStarted, cab.DeploymentCompleted} {
-			must[cab.Deployment](w.t)(w.ReportDeployment(w.ctx, w.pat, r.DeploymentID, step, "as planned"))
+			must[cab.Deployment](w.t)(w.ReportDeployment(w.ctx, w.pat, r.DeploymentID, cab.Reported{Kind: step, Detail: "as planned"}))
 		}
-		_, err = w.ReportDeployment(w.ctx, w.pat, r.DeploymentID, cab.DeploymentFailed, "")
+		_, err = w.ReportDeployment(w.ctx, w.pat, r.DeploymentID, cab.Reported{Kind: cab.DeploymentFailed})
 		w.wantCode(err, "INVALID_TRANSITION")
-		_, err = w.ReportDeployment(w.ctx, w.pat, r.DeploymentID, cab.CABApproved, "")
+		_, err = w.ReportDeployment(w.ctx, w.pat, r.DeploymentID, cab.Reported{Kind: cab.CABApproved})
 		w.wantCode(err, "INVALID_INPUT")
 		w.wantSound()
 	})

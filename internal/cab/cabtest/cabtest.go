@@ -150,7 +150,7 @@ func (l *Ledger) People() People {
 // Report reports what happened to a deployment that is approved.
 func (l *Ledger) Report(by cab.Actor, d cab.Deployment, kind cab.EventType, detail string) cab.Deployment {
 	l.t.Helper()
-	return *l.Do(d.Report(l.Call(by), kind, cab.Standing{Approved: true}, detail)).Deployment
+	return *l.Do(d.Report(l.Call(by), cab.Reported{Kind: kind, Detail: detail}, cab.Standing{Approved: true})).Deployment
 }
 
 // Story is a ledger in which every event type happens, over some months.
@@ -164,6 +164,7 @@ func Story(t testing.TB) (*Ledger, People) {
 	l.automatic(p)
 	l.board(p)
 	l.excepted(p)
+	l.permits(p)
 	l.Wait(24 * time.Hour)
 	l.Do(token.Revoke(l.Call(p.Root)))
 	l.Do(cab.RefuseAccess(l.Call(cab.Guard), 12), nil)
@@ -228,4 +229,34 @@ func (l *Ledger) excepted(p People) {
 	l.Wait(11 * 24 * time.Hour)
 	expired, _ := granted.Expire(l.Call(cab.Clock))
 	l.Do(expired, nil)
+}
+
+// permits: a deployment that goes by permits. One is redeemed, another is void.
+func (l *Ledger) permits(p People) {
+	l.Wait(24 * time.Hour)
+	d, pack := l.File(p.Erin, "Thunderbird", "128.5", cab.Canary, 6100)
+	r := l.Submit(p.Erin, d, pack)
+	l.Wait(time.Hour)
+	decided := l.Vote(p.Carol, r, true, "once it has been tried", `{"requires_check":"smoke_test"}`)
+	passed := true
+	d = *l.Do(d.Report(l.Call(p.Pat), cab.Reported{Kind: cab.CheckReported, Check: "smoke_test", Passed: &passed, PackageID: pack.ID}, cab.Standing{})).Deployment
+	artifact := strings.Repeat("0a", 32)
+	grounds := cab.Grounds{
+		Now: l.Now, Deployment: d, Package: &pack, Whole: true, Artifacts: []string{artifact}, Users: 500,
+		Request: decided.Request, Decision: decided.Decision, Policy: cab.Published{Version: "1.1", Digest: strings.Repeat("ef", 32)}, Rules: l.Policy,
+	}
+	rollout := cab.Rollout{Ring: cab.Lab, Artifact: artifact, Devices: 10}
+	permit := *l.Do(grounds.IssuePermit(l.Call(p.Pat), l.ID(), rollout, 0)).Permit
+	d = *l.Do(permit.Redeem(l.Call(p.Pat), grounds, rollout)).Deployment
+	ten, none := 10, 0
+	report := cab.Reported{Kind: cab.DeploymentCompleted, Succeeded: &ten, Failed: &none}
+	grounds.Deployment = *l.Do(d.Report(l.Call(p.Pat), report, cab.Standing{})).Deployment
+	rollout = cab.Rollout{Ring: cab.Canary, Artifact: artifact, Devices: 100}
+	permit = *l.Do(grounds.IssuePermit(l.Call(p.Pat), l.ID(), rollout, 0)).Permit
+	grounds.Request = l.Do(decided.Request.Revoke(l.Call(p.Sam), "a flaw was published")).Request
+	void, err := permit.Redeem(l.Call(p.Pat), grounds, rollout)
+	if cab.CodeOf(err) != "GATE_CLOSED" {
+		l.t.Fatalf("a permit of a revoked approval: %v", err)
+	}
+	l.Do(void, nil)
 }

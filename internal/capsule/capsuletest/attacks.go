@@ -265,7 +265,7 @@ func rewrittenCases() []Case {
 		}), "decision", "conditions"),
 		at("condition-changed", rows(conditional(), func(_ *cab.Request, d *cab.Decision) {
 			if d.Conditions != nil {
-				d.Conditions = jsontext.Value(`{"hours":[20,22.5],"max_ring":"GLOBAL"}`)
+				d.Conditions = jsontext.Value(`{"max_ring":"GLOBAL","monitor_hours":24}`)
 			}
 		}), "decision", "conditions"),
 		at("valid-for-ever", rows(approved(), func(r *cab.Request, d *cab.Decision) {

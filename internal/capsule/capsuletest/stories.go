@@ -64,8 +64,8 @@ func filed(kind string, policy func(*cab.Policy), files ...[]byte) *World {
 func autoApproved() *World {
 	w := filed("low", nil, []byte("MZ one file"), []byte("and another, not alike"))
 	started := cab.Standing{Approved: true}
-	w.save(w.d.Report(w.call(pat), cab.DeploymentStarted, started, "ring 1"))
-	w.save(w.d.Report(w.call(pat), cab.DeploymentCompleted, started, ""))
+	w.save(w.d.Report(w.call(pat), cab.Reported{Kind: cab.DeploymentStarted, Detail: "ring 1"}, started))
+	w.save(w.d.Report(w.call(pat), cab.Reported{Kind: cab.DeploymentCompleted}, started))
 	return w
 }
 
@@ -74,7 +74,7 @@ func conditional() *World {
 	w := filed("mid", two)
 	w.Review(carol)
 	w.Vote(carol, true, `{"max_ring":"PILOT"}`)
-	w.Vote(chris, true, `{"hours":[20,22.5],"max_ring":"PILOT"}`)
+	w.Vote(chris, true, `{"max_ring":"PILOT","monitor_hours":24}`)
 	return w
 }
 
