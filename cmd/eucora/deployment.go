@@ -34,14 +34,24 @@ type deploymentReportCmd struct {
 	clientFlags
 	outputFlags
 	ID     string `arg:"" help:"The deployment."`
-	Type   string `arg:"" help:"DEPLOYMENT_STARTED, DEPLOYMENT_COMPLETED, DEPLOYMENT_FAILED, ROLLBACK_INITIATED or ROLLBACK_COMPLETED."`
+	Type   string `arg:"" help:"DEPLOYMENT_STARTED, DEPLOYMENT_COMPLETED, DEPLOYMENT_FAILED, ROLLBACK_INITIATED, ROLLBACK_COMPLETED or CHECK_REPORTED."`
 	Detail string `help:"What there is to say about it."`
+
+	Ring      string `help:"Which ring, of a deployment that goes by permits; the one begun last if left out."`
+	Succeeded *int   `help:"Devices on which it succeeded." placeholder:"N"`
+	Failed    *int   `help:"Devices on which it failed." placeholder:"N"`
+	Incident  bool   `help:"There was a security incident." name:"security-incident"`
+	Check     string `help:"With CHECK_REPORTED: the check's name." placeholder:"NAME"`
+	Passed    *bool  `help:"With CHECK_REPORTED: it passed, or --no-passed." negatable:""`
 }
 
 // Run reports what has happened. A start that is not approved is refused.
 func (c *deploymentReportCmd) Run(a *app) error {
 	return c.ask(a, func(ctx context.Context, client *api.Client) error {
-		d, err := client.Report(ctx, c.ID, api.DeploymentReport{Type: c.Type, Detail: c.Detail})
+		d, err := client.Report(ctx, c.ID, api.DeploymentReport{
+			Type: c.Type, Detail: c.Detail, Ring: c.Ring, Succeeded: c.Succeeded, Failed: c.Failed,
+			Incident: c.Incident, Check: c.Check, Passed: c.Passed,
+		})
 		if err != nil {
 			return err
 		}

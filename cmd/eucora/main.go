@@ -32,6 +32,8 @@ type commands struct {
 	Submit     submitCmd     `cmd:"" help:"Submit evidence for approval. Exits 0 only if it is approved."`
 	Queue      queueCmd      `cmd:"" help:"What waits for a decision."`
 	Show       showCmd       `cmd:"" help:"Show a request (CAB-…), an exception (EXC-…), or a deployment's standing."`
+	Gate       gateCmd       `cmd:"" help:"Ask for a permit to begin a rollout. Exits 0 only with a permit in hand."`
+	Permit     permitCmd     `cmd:"" help:"Permits: redeem, verify."`
 	Review     reviewCmd     `cmd:"" help:"Say that you are on a request."`
 	Approve    approveCmd    `cmd:"" help:"Approve a request, with or without conditions."`
 	Reject     rejectCmd     `cmd:"" help:"Reject a request."`

@@ -44,7 +44,7 @@ func TestStories(t *testing.T) {
 			},
 			Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 				"serve": serveScript, "field": fieldScript, "owner": ownerScript, "attested": attestedScript, "shutdown": shutdownScript, "key": keyScript, "status": statusScript,
-				"flip": flipScript, "policy": policyScript, "second": secondScript,
+				"flip": flipScript, "policy": policyScript, "second": secondScript, "keys": keysScript,
 			},
 			Condition: func(cond string) (bool, error) { return cond == e.Name, nil },
 		})
@@ -131,6 +131,16 @@ func keyScript(ts *testscript.TestScript, _ bool, args []string) {
 	key := strings.TrimSpace(ts.ReadFile(args[0]))
 	ts.Setenv("LOGKEY", key)
 	ts.Check(os.WriteFile(ts.MkAbs("policy"), []byte("log "+key+"\nquorum none\n"), 0o600))
+}
+
+// keysScript: keys FILE fetches the public keys that the server publishes.
+func keysScript(ts *testscript.TestScript, _ bool, args []string) {
+	response, err := http.Get(ts.Getenv("EUCORA_SERVER") + "/.well-known/eucora-keys.json")
+	ts.Check(err)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), text, 0o600))
 }
 
 // ownerScript: owner SQL runs SQL as the owner of the database, the triggers
@@ -243,8 +253,11 @@ func TestNonsenseIsNotYes(t *testing.T) {
 			defer server.Close()
 			t.Setenv("EUCORA_TOKEN", "x")
 			t.Setenv("EUCORA_SERVER", "http://"+listener.Addr().String())
-			if code := run(context.Background(), []string{"submit", "00000000-0000-7000-8000-000000000000"}); code != exitUnknown {
-				t.Errorf("exit status %d", code)
+			const id = "00000000-0000-7000-8000-000000000000"
+			for _, line := range []string{"submit " + id, "gate " + id + " --ring LAB --devices 1 --artifact-sha256 " + strings.Repeat("0", 64)} {
+				if code := run(context.Background(), strings.Fields(line)); code != exitUnknown {
+					t.Errorf("%s: exit status %d", line, code)
+				}
 			}
 		})
 	}
@@ -270,6 +283,8 @@ func TestAnEmptyAnswerIsNoAnswer(t *testing.T) {
 			"submit " + id, "show " + id, "show CAB-0A1B2C3D4E5F", "show EXC-0A1B2C3D4E5F", "queue", "review CAB-0A1B2C3D4E5F",
 			"approve CAB-0A1B2C3D4E5F --rationale x", "reject CAB-0A1B2C3D4E5F --rationale x", "withdraw CAB-0A1B2C3D4E5F", "revoke CAB-0A1B2C3D4E5F --reason x",
 			"deployment create --app a --app-version 1 --ring LAB", "deployment report " + id + " DEPLOYMENT_STARTED",
+			"gate " + id + " --ring LAB --devices 1 --artifact-sha256 " + strings.Repeat("0", 64), "permit redeem " + id + " --artifact-sha256 " + strings.Repeat("0", 64),
+			"gate " + id + " --ring LAB --devices 1 --explain --artifact-sha256 " + strings.Repeat("0", 64),
 			"exception approve EXC-0A1B2C3D4E5F --rationale x", "exception list", "evidence show " + id, "evidence verify " + id, "evidence attestation " + id, "audit verify", "audit trail " + id, "audit proof 0", "audit checkpoint", "audit monitor --state " + filepath.Join(t.TempDir(), "mirror"),
 		} {
 			if code := run(context.Background(), strings.Fields(line)); code != exitUnknown {

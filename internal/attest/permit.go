@@ -50,26 +50,48 @@ const MaxPermit = 64 << 10
 // keys (PEM), and returns the permit and the artifact that it is for. What is in the
 // permit, and whether its time has come, is for the caller to hold against that.
 func OpenPermit(envelope []byte, publicPEM ...[]byte) (permit []byte, artifact string, err error) {
-	if len(envelope) > MaxPermit {
-		return nil, "", fmt.Errorf("is larger than %d bytes", MaxPermit)
-	}
-	var e dsse.Envelope
-	if err := json.Unmarshal(bytes.TrimSpace(envelope), &e); err != nil {
-		return nil, "", errors.New("is no DSSE envelope")
-	}
-	payload, err := base64.StdEncoding.DecodeString(e.Payload)
-	if err != nil || e.PayloadType != PayloadType {
-		return nil, "", errors.New("is no envelope of an in-toto statement")
+	e, payload, err := openEnvelope(envelope)
+	if err != nil {
+		return nil, "", err
 	}
 	if err := signedBy(e, payload, publicPEM); err != nil {
 		return nil, "", err
 	}
+	return permitIn(payload)
+}
+
+// PermitOf is what an envelope says that it permits, unchecked: to ask the server
+// about it, and for nothing else.
+func PermitOf(envelope []byte) (permit []byte, err error) {
+	_, payload, err := openEnvelope(envelope)
+	if err != nil {
+		return nil, err
+	}
+	permit, _, err = permitIn(payload)
+	return permit, err
+}
+
+func openEnvelope(envelope []byte) (e dsse.Envelope, payload []byte, err error) {
+	if len(envelope) > MaxPermit {
+		return e, nil, fmt.Errorf("is larger than %d bytes", MaxPermit)
+	}
+	if err := json.Unmarshal(bytes.TrimSpace(envelope), &e); err != nil {
+		return e, nil, errors.New("is no DSSE envelope")
+	}
+	payload, err = base64.StdEncoding.DecodeString(e.Payload)
+	if err != nil || e.PayloadType != PayloadType {
+		return e, nil, errors.New("is no envelope of an in-toto statement")
+	}
+	return e, payload, nil
+}
+
+func permitIn(payload []byte) (permit []byte, artifact string, err error) {
 	var s permitStatement
 	if err := json.Unmarshal(payload, &s, json.RejectUnknownMembers(true)); err != nil {
-		return nil, "", errors.New("is signed, and holds no statement that can be read")
+		return nil, "", errors.New("holds no statement that can be read")
 	}
 	if s.Type != StatementType || s.PredicateType != PermitType || len(s.Subject) != 1 {
-		return nil, "", errors.New("is signed, and is no permit")
+		return nil, "", errors.New("holds a statement that is no permit")
 	}
 	return s.Predicate, s.Subject[0].Digest.SHA256, nil
 }
