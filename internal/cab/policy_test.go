@@ -22,6 +22,9 @@ func TestPolicyRefusals(t *testing.T) {
 		"word of no list":  {"one_of: [invalid]", "one_of: [broken]"},
 		"no words":         {"one_of: [invalid]", "one_of: []"},
 		"two conditions":   {"one_of: [invalid]", "one_of: [invalid]\n    above: 1"},
+		"endless blackout": {"quorum: 1", "quorum: 1\nblackouts: [{name: x, from: 2026-12-24T00:00:00Z}]"},
+		"nameless one":     {"quorum: 1", "quorum: 1\nblackouts: [{from: 2026-12-24T00:00:00Z, to: 2026-12-25T00:00:00Z}]"},
+		"backward one":     {"quorum: 1", "quorum: 1\nblackouts: [{name: x, from: 2026-12-24T00:00:00Z, to: 2026-12-24T00:00:00Z}]"},
 		"not from a file":  {"quorum: 1", "quorum: 1\nrequire_derived: [rollback_plan.validated]"},
 	} {
 		bad := strings.Replace(string(text), c.old, c.new, 1)

@@ -251,6 +251,7 @@ func rewrittenCases() []Case {
 			}
 		}), "decision", "none had been granted"),
 		at("exception-never-granted", excepted().Drop(cab.ExceptionApproved), "trail", "left out"),
+		at("permit-left-out", permitted().Drop(cab.PermitIssued), "trail", "left out"),
 		at("gate-flipped", rows(filed("mid", nil), func(r *cab.Request, _ *cab.Decision) { r.Gate.Decision = cab.GateAuto }), "gate", "manual_review"),
 		at("gate-reasons-changed", rows(filed("mid", nil), func(r *cab.Request, _ *cab.Decision) { r.Gate.Rationale = "fine" }), "gate", "fine"),
 		at("gate-thresholds-changed", rows(filed("mid", nil), func(r *cab.Request, _ *cab.Decision) { r.Gate.Thresholds.Auto = 90 }), "gate", ""),

@@ -35,6 +35,7 @@ func Stories() []Story {
 			return w
 		}, cab.Withdrawn},
 		{"revoked", revoked, cab.Revoked},
+		{"permitted", permitted, cab.Revoked},
 		{"pending", func() *World {
 			w := filed("mid", two, []byte("a report"))
 			w.Vote(carol, true, "")
