@@ -152,6 +152,9 @@ func (c *auditVerifyCmd) Run(a *app) error {
 		return &exitError{code: exitNo}
 	}
 	if c.Save != "" {
+		if result.newest == nil {
+			return unknown("there is no checkpoint to save that holds and, if your trust policy names witnesses, has their quorum")
+		}
 		if err := save(c.Save, result.newest); err != nil {
 			return err
 		}
@@ -240,8 +243,8 @@ func (c *auditVerifyCmd) database(a *app, held []byte, result *verified) error {
 	for _, f := range report.Findings {
 		result.find("%s", f.What)
 	}
-	result.newest, err = archive.NewestCheckpoint(a.ctx, c.trust)
-	return err
+	result.newest = report.Newest
+	return nil
 }
 
 // ownKey is the key that the auditor gave, or else the one that is said.

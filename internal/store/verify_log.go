@@ -183,6 +183,9 @@ func (v *verification) check(c signed) {
 		v.find(v.good, "the checkpoint at %d does not match the events before it: history was rewritten; %s", c.size, between(v.good, c.size))
 	case v.mismatch < 0:
 		v.good = c.size
+		if enough {
+			v.report.Newest = c.note
+		}
 		if enough && v.o.Trust != nil {
 			v.certain, v.report.Witnessed = c.size, c.size
 		}
@@ -276,7 +279,8 @@ func (v *verification) unwitnessed() error {
 		return nil
 	}
 	if !v.whole {
-		return nil // said elsewhere
+		v.find(v.certain, "the database has no cosignatures, so it shows no quorum of your witnesses that has seen its events: it is of an older version, or they were taken away")
+		return nil
 	}
 	page, err := all(v.r, scanFullEvent, `SELECT seq, id, time, type, correlation_id, actor_id, leaf FROM event WHERE seq >= $1 ORDER BY seq LIMIT 1`, v.certain)
 	if err != nil || len(page) == 0 {
