@@ -31,6 +31,7 @@ type Builder struct {
 type deployment struct {
 	row           cab.Deployment
 	latestPackage string
+	latestHash    string // of the package's document
 }
 
 type request struct {
@@ -43,11 +44,14 @@ type request struct {
 	openBefore bool  // when the period began
 	submitted  bool  // in the period
 	decided    bool  // in the period
+	trials     []trial
+	counted    int // how many of them the duties count
 }
 
 type exception struct {
 	row     cab.Exception
 	of      *request
+	granted bool // by an event that says so
 	touched bool // by an event in the period
 	ended   time.Time
 	endedBy cab.Actor
@@ -94,7 +98,15 @@ func (b *Builder) Add(e cab.Event) error {
 
 func (b *Builder) within(e cab.Event) bool { return !e.Time.Before(b.since) && e.Time.Before(b.until) }
 
-// addStart judges a start by what was so before it.
+// count counts what was tried on a request, if something in the period did it.
+func (b *Builder) count(e cab.Event, r *request) {
+	if b.within(e) {
+		b.duties.count(r)
+	}
+}
+
+// addStart judges a start by what was so before it, and by the decision that it
+// rests on, also if that was made before the period.
 func (b *Builder) addStart(e cab.Event) error {
 	if e.Type != cab.DeploymentStarted || !b.within(e) {
 		return nil
@@ -108,11 +120,16 @@ func (b *Builder) addStart(e cab.Event) error {
 	}
 	var latest *cab.Request
 	var exceptions []cab.Exception
-	if r := b.byPackage[d.latestPackage]; r != nil {
+	r := b.byPackage[d.latestPackage]
+	if r != nil {
 		latest, start.Request, exceptions = &r.row, r.row.Name, r.exceptionRows()
+		b.duties.count(r)
 	}
-	standing := cab.Stand(e.Time, d.latestPackage, latest, exceptions)
-	start.Approved, start.Reasons = standing.Approved, standing.Reasons
+	start.Reasons = cab.Stand(e.Time, d.latestPackage, latest, exceptions).Reasons
+	if len(start.Reasons) == 0 { // by the row; and by the decision?
+		start.Reasons = r.unfounded(e, d.latestHash)
+	}
+	start.Approved = len(start.Reasons) == 0
 	b.report.Starts = append(b.report.Starts, start)
 	return nil
 }
@@ -131,7 +148,7 @@ func (b *Builder) addDeployment(e cab.Event) error {
 		if d == nil {
 			return fmt.Errorf("deployment %s was never created", row.DeploymentID)
 		}
-		d.latestPackage = row.ID
+		d.latestPackage, d.latestHash = row.ID, row.ContentHash
 	}
 	return nil
 }
@@ -155,6 +172,7 @@ func (b *Builder) addException(e cab.Event) error {
 		of.exceptions = append(of.exceptions, x)
 	}
 	x.row = *row
+	x.granted = x.granted || e.Type == cab.ExceptionApproved
 	x.touched = x.touched || b.within(e)
 	switch e.Type {
 	case cab.ExceptionRejected, cab.ExceptionRevoked:
@@ -162,8 +180,9 @@ func (b *Builder) addException(e cab.Event) error {
 	case cab.ExceptionExpired:
 		x.ended, x.endedBy = row.ExpiresAt, e.Actor
 	}
-	if b.within(e) && (e.Type == cab.ExceptionApproved || e.Type == cab.ExceptionRejected) {
-		b.duties.exception(e, x, b.accounts)
+	if e.Type == cab.ExceptionApproved || e.Type == cab.ExceptionRejected {
+		x.try(e, b.accounts)
+		b.count(e, x.of)
 	}
 	return nil
 }
@@ -220,25 +239,26 @@ func (b *Builder) addDecision(e cab.Event) error {
 	}
 	if vote != nil {
 		r.votes = append(r.votes, *vote)
-		if b.within(e) {
-			b.duties.vote(e, r, b.accounts)
-		}
+		r.tryVote(e, b.accounts)
+		b.count(e, r)
 	}
 	if decision == nil {
 		return nil
 	}
-	if !decision.Decision.Decided() || decision.Decision == cab.Revoked {
-		return fmt.Errorf("%q is no decision on a request", decision.Decision)
+	if e.Type == cab.CABApproved && !decision.Decision.Approved() || e.Type == cab.CABRejected && decision.Decision != cab.RejectedByCAB ||
+		e.Type != cab.CABApproved && e.Type != cab.CABRejected {
+		return fmt.Errorf("%q is no decision that such an event makes", decision.Decision)
 	}
 	if r.decision != nil {
 		return fmt.Errorf("%s was decided before, by event %d", r.row.Name, r.seq)
 	}
 	r.decision, r.seq, r.decided = decision, e.Seq, b.within(e)
+	r.tryDecision(e, b.accounts)
+	b.count(e, r)
 	if !r.decided {
 		r.forgetTexts()
 		return nil
 	}
-	b.duties.decision(e, r, b.accounts)
 	if e.Type == cab.CABRejected {
 		return b.addEnding(e, "rejected", decision.Rationale)
 	}
