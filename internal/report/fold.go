@@ -14,7 +14,10 @@ import (
 // the period is about.
 type Builder struct {
 	since, until time.Time
-	next         int64 // the place of the event that comes next
+	next         int64     // the place of the event that comes next
+	at           time.Time // of the newest event, or of an earlier one that says later: replicas' clocks differ, and a period must not be cut into the order
+	atSeq        int64     // the event that says so
+	leftOut      int       // events beyond the end that are dated before it, by more than clocks differ
 	first, last  *int64
 
 	deployments map[string]*deployment
@@ -57,6 +60,9 @@ type exception struct {
 	endedBy cab.Actor
 }
 
+// skew is how far the clocks of replicas may be apart without a finding.
+const skew = 5 * time.Minute
+
 // New begins a report on a period: from since on, before until.
 func New(since, until time.Time) *Builder {
 	return &Builder{
@@ -77,10 +83,14 @@ func (b *Builder) Add(e cab.Event) error {
 	if !slices.Contains(cab.EventTypes(), e.Type) {
 		return fmt.Errorf("event %d is of the unknown type %q", e.Seq, e.Type)
 	}
-	if !e.Time.Before(b.until) {
+	if e.Time.After(b.at) && b.at.Before(b.until) {
+		b.at, b.atSeq = e.Time, e.Seq
+	}
+	if !b.at.Before(b.until) {
+		count(&b.leftOut, e.Time.Before(b.until.Add(-skew)))
 		return nil
 	}
-	if b.within(e) {
+	if b.within() {
 		b.counts[e.Type]++
 		seq := e.Seq
 		if b.first == nil {
@@ -96,11 +106,12 @@ func (b *Builder) Add(e cab.Event) error {
 	return nil
 }
 
-func (b *Builder) within(e cab.Event) bool { return !e.Time.Before(b.since) && e.Time.Before(b.until) }
+// within reports whether the newest event is of the period.
+func (b *Builder) within() bool { return !b.at.Before(b.since) && b.at.Before(b.until) }
 
 // count counts what was tried on a request, if something in the period did it.
-func (b *Builder) count(e cab.Event, r *request) {
-	if b.within(e) {
+func (b *Builder) count(r *request) {
+	if b.within() {
 		b.duties.count(r)
 	}
 }
@@ -108,7 +119,7 @@ func (b *Builder) count(e cab.Event, r *request) {
 // addStart judges a start by what was so before it, and by the decision that it
 // rests on, also if that was made before the period.
 func (b *Builder) addStart(e cab.Event) error {
-	if e.Type != cab.DeploymentStarted || !b.within(e) {
+	if e.Type != cab.DeploymentStarted || !b.within() {
 		return nil
 	}
 	d := b.deployments[e.DeploymentID]
@@ -173,7 +184,7 @@ func (b *Builder) addException(e cab.Event) error {
 	}
 	x.row = *row
 	x.granted = x.granted || e.Type == cab.ExceptionApproved
-	x.touched = x.touched || b.within(e)
+	x.touched = x.touched || b.within()
 	switch e.Type {
 	case cab.ExceptionRejected, cab.ExceptionRevoked:
 		x.ended, x.endedBy = e.Time, e.Actor
@@ -182,7 +193,7 @@ func (b *Builder) addException(e cab.Event) error {
 	}
 	if e.Type == cab.ExceptionApproved || e.Type == cab.ExceptionRejected {
 		x.try(e, b.accounts)
-		b.count(e, x.of)
+		b.count(x.of)
 	}
 	return nil
 }
@@ -202,13 +213,13 @@ func (b *Builder) addRequest(e cab.Event) error {
 			b.requests[row.ID], b.byPackage[row.PackageID] = r, r
 		}
 		r.row = *row
-		r.submitted = r.submitted || e.Type == cab.CABSubmitted && b.within(e)
-		if e.Time.Before(b.since) {
+		r.submitted = r.submitted || e.Type == cab.CABSubmitted && b.within()
+		if b.at.Before(b.since) {
 			r.openBefore = row.Status.Open()
 			r.forgetTexts()
 		}
 	}
-	if b.within(e) && (e.Type == cab.CABWithdrawn || e.Type == cab.ApprovalRevoked) {
+	if b.within() && (e.Type == cab.CABWithdrawn || e.Type == cab.ApprovalRevoked) {
 		return b.addEnding(e, map[cab.EventType]string{cab.CABWithdrawn: "withdrawn", cab.ApprovalRevoked: "revoked"}[e.Type], e.Data.Reason)
 	}
 	return nil
@@ -240,7 +251,7 @@ func (b *Builder) addDecision(e cab.Event) error {
 	if vote != nil {
 		r.votes = append(r.votes, *vote)
 		r.tryVote(e, b.accounts)
-		b.count(e, r)
+		b.count(r)
 	}
 	if decision == nil {
 		return nil
@@ -252,9 +263,9 @@ func (b *Builder) addDecision(e cab.Event) error {
 	if r.decision != nil {
 		return fmt.Errorf("%s was decided before, by event %d", r.row.Name, r.seq)
 	}
-	r.decision, r.seq, r.decided = decision, e.Seq, b.within(e)
+	r.decision, r.seq, r.decided = decision, e.Seq, b.within()
 	r.tryDecision(e, b.accounts)
-	b.count(e, r)
+	b.count(r)
 	if !r.decided {
 		r.forgetTexts()
 		return nil
@@ -280,7 +291,7 @@ func (b *Builder) addAccount(e cab.Event) error {
 		return nil
 	}
 	b.accounts[p.ID] = *p
-	if b.within(e) {
+	if b.within() {
 		b.report.Accounts = append(b.report.Accounts, AccountChange{
 			Seq: e.Seq, At: e.Time, User: who(p.Actor()), What: e.Data.Reason, By: who(e.Actor),
 		})
@@ -290,7 +301,7 @@ func (b *Builder) addAccount(e cab.Event) error {
 
 // addOthers: what changes nothing that is folded.
 func (b *Builder) addOthers(e cab.Event) error {
-	if !b.within(e) {
+	if !b.within() {
 		return nil
 	}
 	d := e.Data

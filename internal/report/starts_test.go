@@ -132,3 +132,45 @@ func TestAnExceptionThatNobodyGranted(t *testing.T) {
 		t.Errorf("%+v", held)
 	}
 }
+
+// TestClocksThatDisagree: of two replicas one is ahead by minutes around midnight;
+// wherever the period is cut, a whole beginning of the ledger is on one side of it.
+func TestClocksThatDisagree(t *testing.T) {
+	l := cabtest.New(t)
+	p := l.People()
+	l.Wait(16*time.Hour + time.Minute) // one is past midnight
+	d, pack := l.File(p.Erin, "VLC", "3", cab.Pilot, 6000)
+	r := l.Submit(p.Erin, d, pack)
+	l.Wait(-2 * time.Minute) // the other is not
+	l.Vote(p.Carol, r, true, "fine", "")
+	l.Wait(2 * time.Minute)
+	l.Report(p.Pat, d, cab.DeploymentStarted, "")
+	before, after := fold(t, l.Events, 1, 2), fold(t, l.Events, 2, 3)
+	if n, m := len(before.Decisions)+len(before.Starts), len(after.Decisions)+len(after.Starts); n != 0 || m != 2 || !after.Starts[0].Approved {
+		t.Errorf("%d before midnight, %d after", n, m)
+	}
+	for _, report := range []*Report{before, after} {
+		if len(report.Findings) != 0 {
+			t.Errorf("findings %q", report.Findings)
+		}
+	}
+	if *before.Population.Last+1 != *after.Population.First {
+		t.Errorf("events up to %d, and from %d", *before.Population.Last, *after.Population.First)
+	}
+}
+
+// TestOneClockFarAhead: one event that is dated years ahead does not make the rest of
+// the ledger vanish without a word.
+func TestOneClockFarAhead(t *testing.T) {
+	l := cabtest.New(t)
+	p := l.People()
+	l.Wait(365 * 24 * time.Hour)
+	l.Person("future", cab.Auditor)
+	l.Wait(-365 * 24 * time.Hour)
+	d, pack := l.File(p.Erin, "VLC", "3", cab.Pilot, 6000)
+	l.Submit(p.Erin, d, pack)
+	r := fold(t, l.Events, 1, 2)
+	if len(r.Findings) != 1 || !strings.Contains(r.Findings[0], "4 events dated before the end of the period, but standing in the ledger after event 7, which is dated 2027-01-01") {
+		t.Errorf("findings %q", r.Findings)
+	}
+}
