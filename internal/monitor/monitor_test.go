@@ -3,18 +3,24 @@ package monitor_test
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/eucora/eucora/api"
+	"github.com/eucora/eucora/internal/cab"
 	"github.com/eucora/eucora/internal/ledger"
 	"github.com/eucora/eucora/internal/monitor"
 	"github.com/eucora/eucora/internal/store/storetest"
+	"github.com/eucora/eucora/internal/workflow"
 )
 
 // TestNothingToFind: a log that grows as it should, with everything that the API
@@ -165,6 +171,8 @@ func TestRows(t *testing.T) {
 		"who decided":                          {`UPDATE decision SET decider_name = 'sam' WHERE request_id = '@REJECTED'`, []string{"approved_by is shown as"}},
 		"conditions":                           {`UPDATE decision SET conditions = '{}' WHERE request_id = '@DECIDED'`, []string{"approval_conditions", `\"a\":2`}},
 		"a score":                              {`UPDATE cab_request SET risk_score = 10 WHERE id = '@REJECTED'`, []string{"risk_score"}},
+		"a gate's threshold":                   {`UPDATE cab_request SET gate = REPLACE(gate, '"auto":50', '"auto":70') WHERE id = '@REJECTED'`, []string{"request CAB-", `gate.thresholds is shown as "auto 70, review 75", and was written as "auto 50, review 75"`}},
+		"what a gate waits for":                {`UPDATE cab_request SET gate = REPLACE(gate, '"guards"', '"waits_for":"witnesses","guards"') WHERE id = '@REJECTED'`, []string{"request CAB-", `gate.waits_for is shown as "witnesses", and was written as ""`}},
 		"an approval's end":                    {`UPDATE cab_request SET valid_until = valid_until + 1 WHERE id = '@DECIDED'`, []string{"valid_until"}},
 		"a hash":                               {`UPDATE evidence_package SET content_hash = '00' WHERE id = '@PACKAGE'`, []string{"evidence @PACKAGE", "content_hash"}},
 		"an exception's end":                   {`UPDATE cab_exception SET expires_at = expires_at + 1 WHERE id = '@EXCEPTION'`, []string{"exception EXC-", "expires_at"}},
@@ -209,6 +217,94 @@ func TestPublished(t *testing.T) {
 			t.Errorf("%s", all)
 		}
 	})
+}
+
+// TestScoring: a server that shows another model as the one that scores, none or two.
+func TestScoring(t *testing.T) {
+	w := newWorld(t, storetest.Engines(t)[0])
+	w.secondModel()
+	w.fine()
+	honest := w.handler
+	for name, active := range map[string][]string{"none": {}, "another": {"2.0"}, "two": {"1.0", "2.0"}} {
+		t.Run(name, func(t *testing.T) {
+			w.t = t
+			w.handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+				if r.URL.Path != "/api/v1/risk-models/" {
+					honest.ServeHTTP(rw, r)
+					return
+				}
+				answer := httptest.NewRecorder()
+				honest.ServeHTTP(answer, r)
+				var list api.List[api.Published]
+				w.ok(json.Unmarshal(answer.Body.Bytes(), &list))
+				for i, model := range list.Results {
+					list.Results[i].Active = slices.Contains(active, model.Version)
+				}
+				body, err := json.Marshal(list)
+				w.ok(err)
+				rw.Header().Set("Content-Type", "application/json")
+				_, err = rw.Write(body)
+				w.ok(err)
+			})
+			w.finds("shown as the risk model that scores new evidence", `the policy in force names ["1.0"]`)
+		})
+	}
+}
+
+// TestScoringChangesMeanwhile: a policy that names another model and comes into force
+// while the monitor reads, before or after either list, is no finding.
+func TestScoringChangesMeanwhile(t *testing.T) {
+	w := newWorld(t, storetest.Engines(t)[0])
+	w.secondModel()
+	for i, path := range []string{"/api/v1/cab/exceptions/", "/api/v1/risk-models/", "/api/v1/policies/", "/api/v1/checkpoint/"} {
+		calls := 0
+		w.during = func(r *http.Request) {
+			if r.URL.Path == path {
+				if calls++; calls == 1 {
+					rules, err := cab.ParsePolicy(cab.DefaultPolicy())
+					w.ok(err)
+					rules.Version, rules.RiskModel = fmt.Sprintf("9.%d", i), []string{"2.0", "1.0"}[i%2]
+					_, err = w.service.PublishPolicy(ctx, workflow.Call{Actor: cab.Setup}, rules)
+					w.ok(err)
+				}
+			}
+		}
+		if w.fine(); calls == 0 {
+			t.Errorf("%s was not asked", path)
+		}
+	}
+}
+
+// TestEveryMemberIsCompared: what the lists show is compared, but for texts that the
+// server makes of it for people, and what is in documents.
+func TestEveryMemberIsCompared(t *testing.T) {
+	compared, err := os.ReadFile("row.go")
+	w := &world{t: t}
+	w.ok(err)
+	elsewhere := map[string]bool{
+		// In compare.go, and what the row is found by.
+		"Exception.status": true, "Exception.is_active": true, "Exception.is_expired": true, "Published.version": true, "Published.active": true, "Published.document": true,
+		// Made of the status.
+		"Request.status_display": true, "Exception.status_display": true,
+		// Not in lists.
+		"Evidence.evidence_data": true, "Evidence.risk_factors": true, "Evidence.completeness_check": true, "Evidence.missing": true,
+		"Evidence.attachments": true, "Evidence.origins": true, "Evidence.notes": true, "Request.decision": true,
+	}
+	for _, wire := range []any{api.Deployment{}, api.Evidence{}, api.Request{}, api.Exception{}, api.Published{}} {
+		kind := reflect.TypeOf(wire)
+		for i := range kind.NumField() {
+			name, _, _ := strings.Cut(kind.Field(i).Tag.Get("json"), ",")
+			if name != "id" && !elsewhere[kind.Name()+"."+name] && !strings.Contains(string(compared), `{"`+name) {
+				t.Errorf("%s: %s is not compared", kind, name)
+			}
+		}
+	}
+	for i, gate := 0, reflect.TypeFor[api.Gate](); i < gate.NumField(); i++ {
+		name, _, _ := strings.Cut(gate.Field(i).Tag.Get("json"), ",")
+		if !strings.Contains(string(compared), `{"gate.`+name+`"`) {
+			t.Errorf("gate.%s is not compared", name)
+		}
+	}
 }
 
 // TestExpiry: an exception is shown as expired from its time on, written down or

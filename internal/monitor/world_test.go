@@ -18,6 +18,7 @@ import (
 	"github.com/eucora/eucora/internal/identity"
 	"github.com/eucora/eucora/internal/ledger"
 	"github.com/eucora/eucora/internal/monitor"
+	"github.com/eucora/eucora/internal/risk"
 	"github.com/eucora/eucora/internal/store"
 	"github.com/eucora/eucora/internal/store/storetest"
 	"github.com/eucora/eucora/internal/workflow"
@@ -256,6 +257,15 @@ func (w *world) ok(err error) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// secondModel publishes a model 2.0, which no policy names.
+func (w *world) secondModel() {
+	w.t.Helper()
+	model, err := risk.ParseCanonical([]byte(strings.Replace(string(risk.Embedded()[0].Document()), `"version":"1.0"`, `"version":"2.0"`, 1)))
+	w.ok(err)
+	_, err = w.service.PublishModel(ctx, workflow.Call{Actor: cab.Setup}, model)
+	w.ok(err)
 }
 
 // grow adds events that are about nothing.
