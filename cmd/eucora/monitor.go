@@ -76,18 +76,18 @@ func (c *auditMonitorCmd) Run(a *app) error {
 // again looks until it is stopped. What was found is printed when it is new.
 func (c *auditMonitorCmd) again(a *app, watch *monitor.Watch, p *progress) error {
 	found, blind := false, false
-	var last []string
+	var last monitor.Report
 	ticker := time.NewTicker(c.Every)
 	defer ticker.Stop()
 	for {
 		report, err := watch.Round(a.ctx)
 		p.done()
 		if a.ctx.Err() == nil { // what stopping cut off says nothing
-			known := len(last) > 0 && slices.Equal(report.Findings, last)
+			known := len(last.Findings) > 0 && slices.Equal(report.Findings, last.Findings) && report.LeftOut == last.LeftOut
 			found = found || len(report.Findings) > 0
-			last = report.Findings
+			last = report
 			if known && !c.JSON {
-				a.printf("as before: what was found is there still (%d)\n", len(last))
+				a.printf("as before: what was found is there still (%d)\n", len(report.Findings)+report.LeftOut)
 			} else if err = c.verdict(a, report, err); err != nil {
 				a.complain(err)
 			}
@@ -125,6 +125,9 @@ func (c *auditMonitorCmd) verdict(a *app, report monitor.Report, err error) erro
 func (c *auditMonitorCmd) tell(a *app, r monitor.Report) {
 	for _, finding := range r.Findings {
 		a.printf("%s %s\n", a.paint(red, "✗"), clean(finding))
+	}
+	if r.LeftOut > 0 {
+		a.printf("%s and %d more\n", a.paint(red, "✗"), r.LeftOut)
 	}
 	if r.Root == "" {
 		a.printf("%s\n", a.paint(red, "the log does not hold; what is in "+clean(c.State)+" was left as it was"))

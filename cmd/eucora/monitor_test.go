@@ -81,3 +81,12 @@ func TestMonitorEvery(t *testing.T) {
 		t.Errorf("found: %v\n%s", err, out)
 	}
 }
+
+// TestMonitorCounts: what a report has no room for is counted.
+func TestMonitorCounts(t *testing.T) {
+	var out bytes.Buffer
+	(&auditMonitorCmd{State: "mirror"}).tell(&app{out: &out}, monitor.Report{Findings: []string{"history was rewritten", "a row"}, LeftOut: 7})
+	if !strings.HasPrefix(out.String(), "✗ history was rewritten\n✗ a row\n✗ and 7 more\n") {
+		t.Errorf("%s", out.String())
+	}
+}

@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -153,13 +154,21 @@ func (c *comparison) said(of cab.Subject, seq int64) ([]byte, row, error) {
 	return leaf, row{title: string(of.Kind) + " " + of.ID}, err
 }
 
-// gone looks for rows that are not shown.
+// gone looks for rows that are not shown, in the order of the events that wrote them:
+// each round finds the same ones.
 func (c *comparison) gone() error {
+	var gone []cab.Subject
 	for subject := range c.fold.rows {
-		if c.seen[subject] || !c.fold.wasThere(subject, c.marked) {
-			continue
+		if !c.seen[subject] && c.fold.wasThere(subject, c.marked) {
+			gone = append(gone, subject)
 		}
-		seq := c.fold.versions(subject)[0].seq
+	}
+	wrote := func(s cab.Subject) int64 { return c.fold.versions(s)[0].seq }
+	slices.SortFunc(gone, func(a, b cab.Subject) int {
+		return cmp.Or(cmp.Compare(wrote(a), wrote(b)), cmp.Compare(a.Kind, b.Kind))
+	})
+	for _, subject := range gone {
+		seq := wrote(subject)
 		leaf, said, err := c.said(subject, seq)
 		if err != nil {
 			return err

@@ -3,10 +3,8 @@ package monitor_test
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -228,26 +226,45 @@ func TestScoring(t *testing.T) {
 	for name, active := range map[string][]string{"none": {}, "another": {"2.0"}, "two": {"1.0", "2.0"}} {
 		t.Run(name, func(t *testing.T) {
 			w.t = t
-			w.handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-				if r.URL.Path != "/api/v1/risk-models/" {
-					honest.ServeHTTP(rw, r)
-					return
-				}
-				answer := httptest.NewRecorder()
-				honest.ServeHTTP(answer, r)
-				var list api.List[api.Published]
-				w.ok(json.Unmarshal(answer.Body.Bytes(), &list))
+			lie(w, honest, "/api/v1/risk-models/", func(list *api.List[api.Published]) {
 				for i, model := range list.Results {
 					list.Results[i].Active = slices.Contains(active, model.Version)
 				}
-				body, err := json.Marshal(list)
-				w.ok(err)
-				rw.Header().Set("Content-Type", "application/json")
-				_, err = rw.Write(body)
-				w.ok(err)
 			})
 			w.finds("shown as the risk model that scores new evidence", `the policy in force names ["1.0"]`)
 		})
+	}
+}
+
+// TestManyFindings: a report holds a hundred findings and the number of the others;
+// what contradicts history comes first, however much was found before it.
+func TestManyFindings(t *testing.T) {
+	w := newWorld(t, storetest.Engines(t)[0])
+	w.fine()
+	lie(w, w.handler, "/api/v1/policies/", func(list *api.List[api.Published]) {
+		for i := range 70 {
+			list.Results = append(list.Results, api.Published{Version: fmt.Sprintf("8.%d", i), Document: []byte(`{}`)})
+		}
+	})
+	report := w.look()
+	if len(report.Findings) != 100 || report.LeftOut != 40 {
+		t.Errorf("%d findings, %d left out", len(report.Findings), report.LeftOut)
+	}
+	asked := 0
+	lie(w, w.handler, "/api/v1/checkpoint/", func(c *api.Checkpoint) {
+		if asked++; asked == 2 { // after the lists
+			opened, err := ledger.OnlyLog(c.Key)
+			w.ok(err)
+			checkpoint, err := opened.Open([]byte(c.Note))
+			w.ok(err)
+			forked, err := w.signer.Sign(checkpoint.Size, ledger.LeafHash([]byte("x")))
+			w.ok(err)
+			c.Note = string(forked)
+		}
+	})
+	report = w.look()
+	if asked != 2 || len(report.Findings) != 71 || !strings.Contains(report.Findings[0], "the log signed another tree of") {
+		t.Errorf("asked %d times, %d findings, %q first", asked, len(report.Findings), report.Findings[0])
 	}
 }
 

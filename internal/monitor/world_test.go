@@ -3,6 +3,7 @@ package monitor_test
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -266,6 +267,27 @@ func (w *world) secondModel() {
 	w.ok(err)
 	_, err = w.service.PublishModel(ctx, workflow.Call{Actor: cab.Setup}, model)
 	w.ok(err)
+}
+
+// lie serves what the server answers to a path as change makes it.
+func lie[T any](w *world, honest http.Handler, path string, change func(answer *T)) {
+	w.t.Helper()
+	w.handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != path {
+			honest.ServeHTTP(rw, r)
+			return
+		}
+		recorded := httptest.NewRecorder()
+		honest.ServeHTTP(recorded, r)
+		var answer T
+		w.ok(json.Unmarshal(recorded.Body.Bytes(), &answer))
+		change(&answer)
+		body, err := json.Marshal(answer)
+		w.ok(err)
+		rw.Header().Set("Content-Type", "application/json")
+		_, err = rw.Write(body)
+		w.ok(err)
+	})
 }
 
 // grow adds events that are about nothing.
