@@ -88,15 +88,14 @@ type auditVerifyCmd struct {
 	clientFlags
 	outputFlags
 	databaseFlags
+	trustFlags
 	File          string `arg:"" optional:"" help:"A capsule: it is checked with nothing else at hand." type:"path" placeholder:"FILE"`
-	Trust         string `help:"The log, and who must have witnessed it, from your own records: a C2SP tlog-policy." type:"existingfile" env:"-" placeholder:"FILE"`
 	WholeDatabase bool   `help:"Check everything in the database (--data, --database), with no server between: events, tree, checkpoints, cosignatures, rows, documents, files. --database on the command line means it too."`
 	WithoutFiles  bool   `help:"Say nothing of the attachments' files: they are not here." name:"without-attachments"`
-	Key           string `help:"The ledger's public key, from your own records." placeholder:"KEY"`
 	Checkpoint    string `help:"A checkpoint that you kept from an earlier check, with or without cosignatures." type:"existingfile" placeholder:"FILE"`
 	Save          string `help:"Keep the newest checkpoint in this file, for the next time." placeholder:"FILE"`
 
-	trust *ledger.Trust // nil: nobody is asked for but the log
+	own *ledger.Trust // whose log it is, as the auditor says; nil: whose it says it is
 }
 
 // verified is what was checked, as --json prints it.
@@ -131,11 +130,9 @@ func (c *auditVerifyCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	whose, err := c.whose()
-	if err != nil {
+	if c.own, err = c.trust(); err != nil {
 		return err
 	}
-	c.trust = whose.Trust
 	check := c.throughServer
 	if c.WholeDatabase {
 		check = c.database
@@ -195,7 +192,7 @@ func (c *auditVerifyCmd) tell(a *app, v *verified, held bool) {
 	if held {
 		a.printf("%s the checkpoint that you kept is part of it: nothing before it was changed\n", a.paint(green, "✓"))
 	}
-	if c.Key == "" && c.trust == nil {
+	if c.own == nil {
 		a.printf("%s\n", a.paint(yellow, "! the key was taken on trust; keep it and give it with --key the next time"))
 	}
 }
@@ -225,7 +222,7 @@ func (c *auditVerifyCmd) database(a *app, held []byte, result *verified) error {
 	}
 	p := a.progress()
 	options := store.VerifyOptions{
-		Verifier: verifier, Trust: c.trust, Held: held, Now: time.Now(), Progress: func(done, total int64) { p.show("checking event %d of %d", done, total) },
+		Verifier: verifier, Trust: c.quorum(), Held: held, Now: time.Now(), Progress: func(done, total int64) { p.show("checking event %d of %d", done, total) },
 	}
 	if !c.WithoutFiles {
 		options.Attachment = attachment.At(c.attachments()).Check
@@ -240,32 +237,33 @@ func (c *auditVerifyCmd) database(a *app, held []byte, result *verified) error {
 	for _, f := range report.Findings {
 		result.find("%s", f.What)
 	}
-	result.newest, err = archive.NewestCheckpoint(a.ctx, c.trust)
+	result.newest, err = archive.NewestCheckpoint(a.ctx, c.quorum())
 	return err
 }
 
 // ownKey is the key that the auditor gave, or else the one that is said.
 func (c *auditVerifyCmd) ownKey(said string) string {
-	switch {
-	case c.trust != nil:
-		return c.trust.Key
-	case c.Key != "":
-		return c.Key
+	if c.own != nil {
+		return c.own.Key
 	}
 	return said
 }
 
-// verifier is of the key that signs. One that is none is the mistake of whoever
-// gave it.
+// quorum is who must have witnessed a checkpoint; nil if the auditor asks nobody.
+func (c *auditVerifyCmd) quorum() *ledger.Trust {
+	if c.own == nil || !c.own.Required() {
+		return nil
+	}
+	return c.own
+}
+
+// verifier is of the key that signs.
 func (c *auditVerifyCmd) verifier(key string) (*ledger.Verifier, error) {
 	verifier, err := ledger.NewVerifier(key)
-	switch {
-	case err == nil:
-		return verifier, nil
-	case c.Key != "":
-		return nil, usage("--key: %v", err)
+	if err != nil {
+		return nil, unknown("the key that was named is none: %v", err)
 	}
-	return nil, unknown("the key that was named is none: %v", err)
+	return verifier, nil
 }
 
 // throughServer reads every event and builds the tree here; the server's word
@@ -280,7 +278,7 @@ func (c *auditVerifyCmd) throughServer(a *app, held []byte, result *verified) er
 		return err
 	}
 	result.newest, result.Key = []byte(newest.Note), newest.Key
-	if c.trust != nil { // what others have seen, and not only what is signed
+	if c.quorum() != nil { // what others have seen, and not only what is signed
 		if result.newest, err = client.LogCheckpoint(a.ctx); err != nil {
 			return err
 		}
@@ -314,11 +312,11 @@ func (c *auditVerifyCmd) throughServer(a *app, held []byte, result *verified) er
 // openCheckpoint opens a checkpoint that the auditor accepts: signed by the log, and
 // where the auditor says who must have witnessed it, by them.
 func (c *auditVerifyCmd) openCheckpoint(verifier *ledger.Verifier, note []byte) (ledger.Checkpoint, error) {
-	if c.trust == nil {
+	if c.quorum() == nil {
 		return verifier.Open(note)
 	}
-	cosigned, err := c.trust.Open(note)
-	if err == nil && !c.trust.Enough(cosigned) {
+	cosigned, err := c.own.Open(note)
+	if err == nil && !c.own.Enough(cosigned) {
 		err = errors.New("no quorum of your witnesses has cosigned it")
 	}
 	return cosigned.Checkpoint, err
