@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"slices"
 	"time"
 
+	"github.com/alecthomas/kong"
 	"github.com/eucora/eucora/api"
 	"github.com/eucora/eucora/internal/attachment"
 	"github.com/eucora/eucora/internal/evidence"
@@ -118,14 +120,15 @@ func (v *verified) find(format string, args ...any) {
 }
 
 // Run verifies.
-func (c *auditVerifyCmd) Run(a *app) error {
-	switch {
-	case c.File != "" && (c.WholeDatabase || c.Checkpoint != "" || c.Save != ""):
-		return usage("a capsule is checked by itself: it goes with --key or --trust, and nothing else")
-	case c.File != "":
+func (c *auditVerifyCmd) Run(a *app, line *kong.Context) error {
+	flags := given(line)
+	c.WholeDatabase = c.WholeDatabase || slices.Contains(flags, "database")
+	if err := c.goTogether(flags); err != nil {
+		return err
+	}
+	if c.File != "" {
 		return c.capsule(a)
 	}
-	c.WholeDatabase = c.WholeDatabase || (c.Database != "" && c.Database != os.Getenv("EUCORA_DATABASE"))
 	held, err := c.held()
 	if err != nil {
 		return err
@@ -155,6 +158,29 @@ func (c *auditVerifyCmd) Run(a *app) error {
 	}
 	if len(result.Unchecked) > 0 {
 		return unknown("what was looked at holds, and not everything could be")
+	}
+	return nil
+}
+
+// goTogether refuses flags on the command line that would not count for what is
+// checked. What variables and the configuration file say is for all three.
+func (c *auditVerifyCmd) goTogether(given []string) error {
+	server := []string{"server", "token", "token-file", "timeout"}
+	database := []string{"whole-database", "database", "data", "attachments", "without-attachments"}
+	not, why := database, "it is about a whole database: give --whole-database or --database too"
+	switch {
+	case c.File != "":
+		not, why = slices.Concat(server, database), "a capsule is checked by itself: it goes with --key or --trust, and nothing else"
+		if c.WholeDatabase || c.Checkpoint != "" || c.Save != "" {
+			return usage("%s", why)
+		}
+	case c.WholeDatabase:
+		not, why = server, "a whole database is checked with no server between"
+	}
+	for _, name := range given {
+		if slices.Contains(not, name) {
+			return usage("--%s: %s", name, why)
+		}
 	}
 	return nil
 }

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -48,5 +50,49 @@ func TestWhoseLog(t *testing.T) {
 				t.Errorf("a key, and a policy in the variable: status %d", got)
 			}
 		})
+	}
+}
+
+// TestWhatIsVerified: what is checked is what the command line says, and one that
+// names two things, or what does not count, is refused.
+func TestWhatIsVerified(t *testing.T) {
+	dir := t.TempDir()
+	capsule, database := filepath.Join(dir, "capsule.zip"), "sqlite:"+filepath.Join(dir, "eucora.db")
+	if err := os.WriteFile(capsule, []byte("none"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	site := siteFlags{databaseFlags: databaseFlags{Data: dir}}
+	made, err := site.open(context.Background(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := made.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("EUCORA_TOKEN", "x")
+	t.Setenv("EUCORA_SERVER", "http://127.0.0.1:1")
+	const server, whole, sealed = exitUnknown, exitYes, exitNo // what each of them comes to here
+	for _, c := range []struct {
+		args string
+		want int
+	}{
+		{"", server}, {"--server http://127.0.0.1:2", server}, {"--json", server},
+		{"--whole-database", whole}, {"--database " + database, whole}, {"--whole-database --data " + dir, whole}, {"--database " + database + " --json", whole},
+		{capsule, sealed}, {capsule + " --json", sealed},
+		{"--data " + dir, exitUsage}, {"--without-attachments", exitUsage}, {"--attachments " + dir, exitUsage},
+		{"--database " + database + " --server http://127.0.0.1:1", exitUsage}, {"--whole-database --token x", exitUsage}, {"--whole-database --timeout 1s", exitUsage},
+		{capsule + " --database " + database, exitUsage}, {capsule + " --data " + dir, exitUsage}, {capsule + " --attachments " + dir, exitUsage},
+		{capsule + " --whole-database", exitUsage}, {capsule + " --without-attachments", exitUsage}, {capsule + " --server http://127.0.0.1:1", exitUsage},
+		{capsule + " --checkpoint " + capsule, exitUsage}, {capsule + " --save x", exitUsage},
+	} {
+		for _, set := range []string{"another", database} {
+			t.Setenv("EUCORA_DATABASE", set)
+			if set == "another" && strings.Contains(c.args, "--whole") {
+				continue // there is none of that name
+			}
+			if got := run(context.Background(), append([]string{"audit", "verify"}, strings.Fields(c.args)...)); got != c.want {
+				t.Errorf("audit verify %s, EUCORA_DATABASE=%s: status %d, want %d", c.args, set, got, c.want)
+			}
+		}
 	}
 }

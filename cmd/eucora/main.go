@@ -152,6 +152,18 @@ func (c *configValues) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (
 	}
 }
 
+// given are the names of the flags on the command line, and not those that a variable
+// or the configuration file gave.
+func given(line *kong.Context) []string {
+	var names []string
+	for _, part := range line.Path {
+		if part.Flag != nil && !part.Resolved {
+			names = append(names, part.Flag.Name)
+		}
+	}
+	return names
+}
+
 type versionCmd struct{ outputFlags }
 
 // Run prints the version.
