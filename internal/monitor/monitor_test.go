@@ -97,11 +97,25 @@ func TestRewritten(t *testing.T) {
 		attack func(w *world, db *sql.DB, size int64)
 		says   []string
 	}{
-		"an event's text":                       {0, func(w *world, db *sql.DB, _ int64) { alter(w, db, 301) }, []string{"event 301 was changed behind the log's back: it was ACCESS_REFUSED by guard"}},
-		"an event's text, and the log grows":    {5, func(w *world, db *sql.DB, _ int64) { alter(w, db, 301) }, []string{"event 301 was changed behind"}},
-		"the last event's text, and it grows":   {5, func(w *world, db *sql.DB, size int64) { alter(w, db, size-1) }, []string{"was changed behind the log's back: it was ACCESS_REFUSED"}},
-		"an event, consistently":                {0, func(w *world, db *sql.DB, _ int64) { alter(w, db, 301); w.consistently(db) }, []string{"history was rewritten: the kept checkpoint of", "is not the beginning", "first event that differs is 301, which was ACCESS_REFUSED by guard"}},
-		"an event, consistently, and it grows":  {5, func(w *world, db *sql.DB, _ int64) { alter(w, db, 301); w.consistently(db) }, []string{"history was rewritten", "first event that differs is 301"}},
+		"an event's text":                      {0, func(w *world, db *sql.DB, _ int64) { alter(w, db, 301) }, []string{"event 301 was changed behind the log's back: it was ACCESS_REFUSED by guard"}},
+		"an event's text, and the log grows":   {5, func(w *world, db *sql.DB, _ int64) { alter(w, db, 301) }, []string{"event 301 was changed behind"}},
+		"the last event's text, and it grows":  {5, func(w *world, db *sql.DB, size int64) { alter(w, db, size-1) }, []string{"was changed behind the log's back: it was ACCESS_REFUSED"}},
+		"an event, consistently":               {0, func(w *world, db *sql.DB, _ int64) { alter(w, db, 301); w.consistently(db) }, []string{"history was rewritten: the kept checkpoint of", "is not the beginning", "first event that differs is 301, which was ACCESS_REFUSED by guard"}},
+		"an event, consistently, and it grows": {5, func(w *world, db *sql.DB, _ int64) { alter(w, db, 301); w.consistently(db) }, []string{"history was rewritten", "first event that differs is 301"}},
+		"an event is put in": {0, func(w *world, db *sql.DB, size int64) {
+			w.exec(db, `UPDATE event SET seq = seq + 1000000 WHERE seq >= 301`)
+			w.exec(db, `UPDATE event SET seq = seq - 999999 WHERE seq >= 1000000`)
+			put(w, db, 301)
+		}, []string{"event 301 was changed behind the log's back: it was ACCESS_REFUSED by guard"}},
+		"an event and the tree, and nothing is signed": {0, func(w *world, db *sql.DB, _ int64) { alter(w, db, 301); w.tree(db) }, []string{"event 301"}},
+		"a decision, its event and its row": {0, func(w *world, db *sql.DB, _ int64) {
+			w.exec(db, `UPDATE decision SET decision = 'approved'`)
+			w.exec(db, `UPDATE cab_request SET status = 'approved'`)
+			var seq int64
+			var leaf []byte
+			w.ok(db.QueryRow(`SELECT seq, leaf FROM event WHERE type = 'CAB_REJECTED'`).Scan(&seq, &leaf))
+			w.exec(db, change, []byte(strings.ReplaceAll(string(leaf), `"rejected"`, `"approved"`)), seq)
+		}, []string{"was changed behind the log's back: it was CAB_REJECTED by carol"}},
 		"two events change places":              {0, swap, []string{"history was rewritten", "first event that differs is 300"}},
 		"an event that nobody has seen":         {5, func(w *world, db *sql.DB, size int64) { alter(w, db, size+2) }, []string{"as it is given out, is not the one in the tree", "that was signed"}},
 		"an event is taken away":                {0, func(w *world, db *sql.DB, _ int64) { w.exec(db, `DELETE FROM event WHERE seq = 301`) }, []string{"the log does not give out its events 256 to"}},
@@ -145,10 +159,15 @@ func cut(w *world, db *sql.DB, size int64) {
 // again writes other events at the end, as the log itself would.
 func again(w *world, db *sql.DB, from int64, n int) {
 	for seq := from; seq < from+int64(n); seq++ {
-		leaf := fmt.Sprintf(`{"actor":{"id":"x","name":"x","role":"system"},"correlation_id":"","data":{"refusals":3},"deployment_intent_id":"","id":"x-%d","seq":%d,"source":{},"subject":{"id":"","kind":""},"time":"2026-01-01T00:00:00Z","type":"ACCESS_REFUSED"}`, seq, seq)
-		w.exec(db, `INSERT INTO event (seq, id, time, type, correlation_id, actor_id, leaf) VALUES ($1, $2, 1767225600000000, 'ACCESS_REFUSED', '', 'x', $3)`, seq, fmt.Sprint("x-", seq), []byte(leaf))
+		put(w, db, seq)
 	}
 	w.consistently(db)
+}
+
+// put writes an event that never was.
+func put(w *world, db *sql.DB, seq int64) {
+	leaf := fmt.Sprintf(`{"actor":{"id":"x","name":"x","role":"system"},"correlation_id":"","data":{"refusals":3},"deployment_intent_id":"","id":"x-%d","seq":%d,"source":{},"subject":{"id":"","kind":""},"time":"2026-01-01T00:00:00Z","type":"ACCESS_REFUSED"}`, seq, seq)
+	w.exec(db, `INSERT INTO event (seq, id, time, type, correlation_id, actor_id, leaf) VALUES ($1, $2, 1767225600000000, 'ACCESS_REFUSED', '', 'x', $3)`, seq, fmt.Sprint("x-", seq), []byte(leaf))
 }
 
 func flip(w *world, db *sql.DB) {

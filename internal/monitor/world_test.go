@@ -123,6 +123,18 @@ func (w *world) exec(db *sql.DB, text string, args ...any) {
 // somebody could who has the log's key too.
 func (w *world) consistently(db *sql.DB) {
 	w.t.Helper()
+	tree := w.tree(db)
+	w.exec(db, `DELETE FROM checkpoint`)
+	signed, err := w.signer.Sign(tree.Size(), tree.Root())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.exec(db, `INSERT INTO checkpoint (size, note, time) VALUES ($1, $2, 0)`, tree.Size(), string(signed))
+}
+
+// tree makes the tree anew, and signs nothing.
+func (w *world) tree(db *sql.DB) *ledger.Frontier {
+	w.t.Helper()
 	rows, err := db.Query(`SELECT leaf FROM event ORDER BY seq`)
 	if err != nil {
 		w.t.Fatal(err)
@@ -143,12 +155,7 @@ func (w *world) consistently(db *sql.DB) {
 		w.exec(db, `INSERT INTO ledger_tile (level, idx, data) VALUES ($1, $2, $3)`, tile.ID.Level, tile.ID.Index, tile.Data)
 	}
 	w.exec(db, `UPDATE ledger_state SET size = $1`, tree.Size())
-	w.exec(db, `DELETE FROM checkpoint`)
-	signed, err := w.signer.Sign(tree.Size(), tree.Root())
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.exec(db, `INSERT INTO checkpoint (size, note, time) VALUES ($1, $2, 0)`, tree.Size(), string(signed))
+	return &tree
 }
 
 func (w *world) client(name string) *api.Client {
