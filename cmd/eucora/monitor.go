@@ -113,7 +113,7 @@ func (c *auditMonitorCmd) verdict(a *app, report monitor.Report, err error) erro
 	if err != nil && len(report.Findings) == 0 {
 		return unknown("could not tell: %v", err)
 	}
-	if err := c.print(a, report, func() { c.tell(a, report) }); err != nil {
+	if err := c.print(a, report, func() { c.tell(a, report, err) }); err != nil {
 		return err
 	}
 	if len(report.Findings) > 0 {
@@ -122,12 +122,16 @@ func (c *auditMonitorCmd) verdict(a *app, report monitor.Report, err error) erro
 	return nil
 }
 
-func (c *auditMonitorCmd) tell(a *app, r monitor.Report) {
+// tell says what a round found. broke is what kept it from its end, if anything did.
+func (c *auditMonitorCmd) tell(a *app, r monitor.Report, broke error) {
 	for _, finding := range r.Findings {
 		a.printf("%s %s\n", a.paint(red, "✗"), clean(finding))
 	}
 	if r.LeftOut > 0 {
 		a.printf("%s and %d more\n", a.paint(red, "✗"), r.LeftOut)
+	}
+	if broke != nil {
+		return
 	}
 	if r.Root == "" {
 		a.printf("%s\n", a.paint(red, "the log does not hold; what is in "+clean(c.State)+" was left as it was"))
