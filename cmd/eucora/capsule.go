@@ -9,7 +9,6 @@ import (
 
 	"github.com/eucora/eucora/api"
 	"github.com/eucora/eucora/internal/capsule"
-	"github.com/eucora/eucora/internal/ledger"
 )
 
 type auditExportCmd struct {
@@ -105,9 +104,13 @@ type capsuleCheck struct {
 
 // capsule verifies a capsule, with no server and no database.
 func (c *auditVerifyCmd) capsule(a *app) error {
-	o, err := c.whose()
+	own, err := c.trust()
 	if err != nil {
 		return err
+	}
+	o := capsule.Options{Trust: own}
+	if c.Key != "" { // says nothing of witnesses: as the capsule says
+		o = capsule.Options{Key: own.Log}
 	}
 	report, err := verifyCapsule(c.File, o)
 	if err != nil {
@@ -136,28 +139,6 @@ func (c *auditVerifyCmd) capsule(a *app) error {
 		return &exitError{code: exitNo}
 	}
 	return nil
-}
-
-// whose settles whose word counts.
-func (c *auditVerifyCmd) whose() (o capsule.Options, err error) {
-	if c.Key != "" {
-		if o.Key, err = ledger.NewVerifier(c.Key); err != nil {
-			return o, usage("--key: %v", err)
-		}
-	}
-	if c.Trust != "" {
-		text, err := os.ReadFile(c.Trust)
-		if err != nil {
-			return o, usage("--trust: %v", err)
-		}
-		if o.Trust, err = ledger.ParseTrust(text); err != nil {
-			return o, usage("--trust %s: %v", c.Trust, err)
-		}
-	}
-	if c.Key != "" && c.Trust != "" {
-		return o, usage("--trust names the log's key: give one of --key and --trust")
-	}
-	return o, nil
 }
 
 // tellChecks says of each check what was found.
