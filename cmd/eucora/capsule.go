@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/eucora/eucora/api"
@@ -14,38 +15,67 @@ import (
 
 type auditExportCmd struct {
 	clientFlags
+	whoseFlags
 	Request     string `help:"The request: CAB-…" required:"" placeholder:"CAB-…"`
 	Output      string `help:"The capsule's file." short:"o" required:"" placeholder:"FILE"`
 	Attachments bool   `help:"Put the files of the evidence in too; otherwise they are there by their digests."`
 }
 
-// Run fetches a capsule, and verifies it here before it says that there is one.
+// Run fetches a capsule, and verifies it here before it says that there is one. The
+// capsule of another request is kept by nobody; one that does not hold may hold once
+// witnesses have answered, and is kept for whoever wants to know why.
 func (c *auditExportCmd) Run(a *app) error {
+	o, err := c.whose()
+	if err != nil {
+		return err
+	}
 	return c.ask(a, func(ctx context.Context, client *api.Client) error {
 		p := a.progress()
 		defer p.done()
-		err := writeWhole(c.Output, func(w io.Writer) error {
-			return client.Capsule(ctx, c.Request, c.Attachments, &told{w: w, each: func(n int64) { p.show("%d MiB", n>>20) }})
+		var report capsule.Report
+		err := writeTo(c.Output, os.Rename, func(file *os.File) error {
+			err := client.Capsule(ctx, c.Request, c.Attachments, &told{w: file, each: func(n int64) { p.show("%d MiB", n>>20) }})
+			if err != nil {
+				return err
+			}
+			p.done()
+			if report, err = verifyCapsule(file, o); err != nil {
+				return err
+			}
+			return c.isAskedFor(a, report)
 		})
 		if err != nil {
 			return err
 		}
-		p.done()
-		report, err := verifyCapsule(c.Output, capsule.Options{})
-		if err != nil {
-			return err
-		}
 		if !report.Holds() {
-			for _, check := range report.Checks {
-				if !check.Holds {
-					fmt.Fprintf(a.errOut, "%s: %s\n", check.Name, clean(check.Text))
-				}
-			}
+			tellWrong(a, report)
 			return no("%s was written, and does not hold as it is", c.Output)
 		}
 		a.printf("%s: %s, as of %d events\n", clean(c.Output), report.Request, report.Checkpoint.Size)
+		tellNotes(a, report)
 		return nil
 	})
+}
+
+// isAskedFor refuses the capsule of another request.
+func (c *auditExportCmd) isAskedFor(a *app, report capsule.Report) error {
+	if report.Request == c.Request || strings.EqualFold(report.Outcome.Request.ID, c.Request) {
+		return nil
+	}
+	tellWrong(a, report)
+	if report.Request == "" {
+		return no("what came is no capsule; nothing was written")
+	}
+	return no("the capsule of %s came, and not that of %s; nothing was written", report.Request, clean(c.Request))
+}
+
+// tellWrong says which checks do not hold.
+func tellWrong(a *app, report capsule.Report) {
+	for _, check := range report.Checks {
+		if !check.Holds {
+			fmt.Fprintf(a.errOut, "%s: %s\n", check.Name, clean(check.Text))
+		}
+	}
 }
 
 // told counts what is written.
@@ -63,15 +93,10 @@ func (t *told) Write(b []byte) (int, error) {
 }
 
 // verifyCapsule verifies a file. An error says that it could not be read.
-func verifyCapsule(path string, o capsule.Options) (capsule.Report, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return capsule.Report{}, unknown("%v", err)
-	}
-	defer file.Close()
+func verifyCapsule(file *os.File, o capsule.Options) (capsule.Report, error) {
 	info, err := file.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is no regular file", path)
+		err = fmt.Errorf("%s is no regular file", file.Name())
 	}
 	if err != nil {
 		return capsule.Report{}, unknown("%v", err)
@@ -109,7 +134,12 @@ func (c *auditVerifyCmd) capsule(a *app) error {
 	if err != nil {
 		return err
 	}
-	report, err := verifyCapsule(c.File, o)
+	file, err := os.Open(c.File)
+	if err != nil {
+		return unknown("%v", err)
+	}
+	defer file.Close()
+	report, err := verifyCapsule(file, o)
 	if err != nil {
 		return err
 	}
@@ -138,8 +168,15 @@ func (c *auditVerifyCmd) capsule(a *app) error {
 	return nil
 }
 
-// whose settles whose word counts.
-func (c *auditVerifyCmd) whose() (o capsule.Options, err error) {
+func (c *auditVerifyCmd) whose() (capsule.Options, error) { return whoseFlags{c.Key, c.Trust}.whose() }
+
+// whoseFlags say whose word counts.
+type whoseFlags struct {
+	Key   string `help:"The ledger's public key, from your own records." placeholder:"KEY"`
+	Trust string `help:"The log, and who must have witnessed it, from your own records: a C2SP tlog-policy." type:"existingfile" env:"-" placeholder:"FILE"`
+}
+
+func (c whoseFlags) whose() (o capsule.Options, err error) {
 	if c.Key != "" {
 		if o.Key, err = ledger.NewVerifier(c.Key); err != nil {
 			return o, usage("--key: %v", err)
@@ -169,12 +206,17 @@ func tellChecks(a *app, report capsule.Report) {
 		}
 		a.printf("%s %s: %s\n", mark, check.Name, clean(check.Text))
 	}
-	for _, note := range report.Notes {
-		a.printf("%s %s\n", a.paint(yellow, "!"), clean(note))
-	}
+	tellNotes(a, report)
 	if report.Holds() {
 		a.printf("%s\n", a.paint(green, report.Request+" holds"))
 		return
 	}
 	a.printf("%s\n", a.paint(red, "the capsule does not hold"))
+}
+
+// tellNotes says what nobody has checked.
+func tellNotes(a *app, report capsule.Report) {
+	for _, note := range report.Notes {
+		a.printf("%s %s\n", a.paint(yellow, "!"), clean(note))
+	}
 }
