@@ -3,6 +3,7 @@ package capsule
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -19,6 +20,9 @@ type Sealed struct {
 	bodies  [][]byte // of the members that are no attachments
 	files   []Attachment
 }
+
+// ErrContradictory is of events that are none, or do not tell of the request.
+var ErrContradictory = errors.New("the ledger contradicts itself")
 
 // Seal makes the manifest of a capsule, has it signed with the ledger's key, and
 // makes the page for people.

@@ -48,12 +48,18 @@ func (s *Service) Capsule(ctx context.Context, call Call, id string, withFiles b
 		return "", nil, err
 	}
 	sealed, err = capsule.Seal(c, s.store.SignManifest)
-	if errors.Is(err, capsule.ErrTooLarge) {
-		err = &cab.Error{Kind: cab.Conflict, Code: "CAPSULE_TOO_LARGE", Message: err.Error()}
-	} else if err != nil {
-		err = &cab.Error{Kind: cab.Conflict, Code: "LEDGER_CONTRADICTORY", Message: "the ledger contradicts itself, tell an auditor: " + err.Error()}
+	return r.Name, sealed, refused(err)
+}
+
+// refused tells why there is no capsule, where that is not for us to mend.
+func refused(err error) error {
+	switch {
+	case errors.Is(err, capsule.ErrTooLarge):
+		return &cab.Error{Kind: cab.Conflict, Code: "CAPSULE_TOO_LARGE", Message: err.Error()}
+	case errors.Is(err, capsule.ErrContradictory):
+		return &cab.Error{Kind: cab.Conflict, Code: "LEDGER_CONTRADICTORY", Message: "tell an auditor: " + err.Error()}
 	}
-	return r.Name, sealed, err
+	return err
 }
 
 // trustText is the policy that a capsule is checked with, unless whoever checks it

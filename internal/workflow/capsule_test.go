@@ -3,6 +3,7 @@ package workflow
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -157,6 +158,40 @@ func TestCapsuleOfWhatWasAltered(t *testing.T) {
 			w.wantCode(err, "EVIDENCE_TAMPERED")
 			if got := w.types(row.Name); !strings.HasSuffix(got, "EVIDENCE_TAMPERED") {
 				t.Errorf("trail: %s", got)
+			}
+		})
+	}
+}
+
+// TestCapsuleOfWhatContradicts: events that do not make one trail are told as that;
+// whatever else fails is ours, and nothing of it is told.
+func TestCapsuleOfWhatContradicts(t *testing.T) {
+	edited := func(from, to string) string {
+		return `UPDATE event SET leaf = CAST(replace(CAST(leaf AS TEXT), '` + from + `', '` + to + `') AS BLOB) WHERE type = 'CAB_REVIEW_STARTED'`
+	}
+	for name, c := range map[string]struct {
+		attack, says string
+		kind         cab.Kind
+	}{
+		"nobody submitted it":       {`DELETE FROM event WHERE type IN ('CAB_SUBMITTED', 'CAB_REVIEW_STARTED')`, "CAB-", cab.Conflict},
+		"an event that is none":     {edited(`{"actor"`, `{"a":1,"actor"`), "is no event", cab.Conflict},
+		"an event past reading":     {edited(`"seq":`, `"seq":"x`), "is no event", cab.Conflict},
+		"a checkpoint that is none": {`UPDATE checkpoint SET note = replace(note, '— eucora', '— eucorb')`, "", cab.Internal},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, storetest.Engines(t)[0])
+			row := w.submitted("mid")
+			must[RequestRow](t)(w.StartReview(w.ctx, w.carol, row.ID))
+			must[[]byte](t)(w.store.Checkpoint(w.ctx))
+			db := storetest.Owner(t, w.url)
+			storetest.DropTriggers(t, db, w.engine)
+			if _, err := db.Exec(c.attack); err != nil {
+				t.Fatal(err)
+			}
+			_, _, err := w.Capsule(w.ctx, w.ada, row.ID, false)
+			refusal, ok := errors.AsType[*cab.Error](err)
+			if err == nil || cab.KindOf(err) != c.kind || ok && c.kind == cab.Conflict && (refusal.Code != "LEDGER_CONTRADICTORY" || !strings.Contains(refusal.Message, c.says) || strings.Contains(refusal.Message, "json")) {
+				t.Errorf("%v", err)
 			}
 		})
 	}
