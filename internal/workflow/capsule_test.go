@@ -12,6 +12,7 @@ import (
 	"github.com/eucora/eucora/internal/cab"
 	"github.com/eucora/eucora/internal/capsule"
 	"github.com/eucora/eucora/internal/capsule/capsuletest"
+	"github.com/eucora/eucora/internal/evidence"
 	"github.com/eucora/eucora/internal/ledger"
 	"github.com/eucora/eucora/internal/store"
 	"github.com/eucora/eucora/internal/store/storetest"
@@ -194,5 +195,53 @@ func TestCapsuleOfWhatContradicts(t *testing.T) {
 				t.Errorf("%v", err)
 			}
 		})
+	}
+}
+
+// TestCapsuleWaitsItsTurn: one is made at a time; whoever waited too long is told to
+// come again, and whatever ends one, the next can be made.
+func TestCapsuleWaitsItsTurn(t *testing.T) {
+	w := newWorld(t, storetest.Engines(t)[0])
+	row := w.submitted("low")
+	done := must[func()](t)(turn(w.ctx, w.capsules, 1))
+	over, cancel := context.WithTimeout(w.ctx, 500*time.Millisecond) // as patience is
+	defer cancel()
+	if _, _, err := w.Capsule(over, w.erin, row.ID, false); cab.CodeOf(err) != "BUSY" && !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("it did not wait: %v", err)
+	}
+	_, err := turn(over, w.capsules, 1)
+	w.wantCode(err, "BUSY")
+	done()
+	for _, id := range []string{row.ID, "CAB-0123456789AB", row.ID} {
+		_, _, err := w.Capsule(w.ctx, w.erin, id, true)
+		if (err == nil) != (id == row.ID) {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+	if !w.capsules.TryAcquire(1) {
+		t.Error("somebody's turn has no end")
+	}
+}
+
+// TestCapsuleThatIsTooLarge: a trail that has more than a capsule holds is refused, and
+// so are files, before any of them is read.
+func TestCapsuleThatIsTooLarge(t *testing.T) {
+	w := newWorld(t, storetest.Engines(t)[0])
+	row := w.submitted("low")
+	must[[]byte](t)(w.store.Checkpoint(w.ctx))
+	db := storetest.Owner(t, w.url)
+	storetest.DropTriggers(t, db, w.engine)
+	if _, err := db.Exec(`UPDATE event SET leaf = zeroblob(9000000) WHERE type IN ('CAB_SUBMITTED', 'RISK_ASSESSED')`); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := w.Capsule(w.ctx, w.erin, row.ID, false)
+	w.wantCode(err, "CAPSULE_TOO_LARGE")
+
+	file := func(digest string) evidence.Attachment { return evidence.Attachment{SHA256: digest, Size: 3 << 30} }
+	if files, err := distinct([]evidence.Attachment{file("b"), file("b")}); err != nil || len(files) != 1 {
+		t.Errorf("one file under two names: %v, %v", files, err)
+	}
+	if _, err := distinct([]evidence.Attachment{file("b"), file("a")}); !errors.Is(err, capsule.ErrTooLarge) {
+		t.Errorf("6 GiB: %v", err)
 	}
 }
