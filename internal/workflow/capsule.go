@@ -107,7 +107,7 @@ func (s *Service) capsuleEvents(ctx context.Context, call Call, r cab.Request, c
 		if err != nil {
 			return struct{}{}, err
 		}
-		if err := s.capsuleRules(reader, r, newest.Size-1, c); err != nil {
+		if err := s.capsuleRules(reader, call, r, newest.Size-1, c); err != nil {
 			return struct{}{}, err
 		}
 		err = eachEvent(reader, EventFilter{Trail: r.CorrelationID}, newest.Size-1, func(row EventRow) (bool, error) {
@@ -122,8 +122,8 @@ func (s *Service) capsuleEvents(ctx context.Context, call Call, r cab.Request, c
 }
 
 // capsuleRules finds the model and the policy of a request, and the events that
-// published them, up to the last that counts.
-func (s *Service) capsuleRules(reader *store.Reader, r cab.Request, last int64, c *capsule.Contents) error {
+// published them, up to the last that counts. Those are in nobody's trail: ADR 17.
+func (s *Service) capsuleRules(reader *store.Reader, call Call, r cab.Request, last int64, c *capsule.Contents) error {
 	model, err := reader.Model(r.ModelVersion)
 	if err != nil {
 		return err
@@ -151,6 +151,9 @@ func (s *Service) capsuleRules(reader *store.Reader, r cab.Request, last int64, 
 			if e.Subject.ID != published.version {
 				return true, nil
 			}
+			if cab.AccessOf(call.Actor.Role, cab.ReadEvents) != cab.All && e.Actor.Role != cab.System {
+				return false, errNamesOthers(r, published.version)
+			}
 			return false, c.AddEvent(capsule.Event{Seq: row.Seq, Leaf: row.Leaf})
 		})
 		if err != nil {
@@ -158,6 +161,13 @@ func (s *Service) capsuleRules(reader *store.Reader, r cab.Request, last int64, 
 		}
 	}
 	return nil
+}
+
+func errNamesOthers(r cab.Request, version string) error {
+	return &cab.Error{
+		Kind: cab.Forbidden, Code: "CAPSULE_NAMES_OTHERS",
+		Message: "the capsule of " + r.Name + " shows from where an administrator published " + version + ", which is not yours to read; ask an auditor for it",
+	}
 }
 
 // capsuleRun is how many events are read at a time: 13 MB at most.

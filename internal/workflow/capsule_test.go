@@ -245,3 +245,25 @@ func TestCapsuleThatIsTooLarge(t *testing.T) {
 		t.Errorf("6 GiB: %v", err)
 	}
 }
+
+// TestCapsuleShowsNobodysAddress: beside her own trail, whoever may not read all events
+// gets two more, and those say of no person from where they came. What an
+// administrator published is sealed for those who may read that.
+func TestCapsuleShowsNobodysAddress(t *testing.T) {
+	w := newWorld(t, storetest.Engines(t)[0])
+	row := w.submitted("low")
+	own, _ := w.sealed(w.erin, row.ID)
+	if text := string(own); !strings.Contains(text, `"source":{},"subject":{"id":"`+row.PolicyVersion+`","kind":"policy"}`) {
+		t.Error("the event that published the policy is not there, or says from where")
+	}
+	rules := must[cab.Policy](t)(cab.ParsePolicy(cab.DefaultPolicy()))
+	rules.Version = "two"
+	must[cab.Published](t)(w.PublishPolicy(w.ctx, w.root, rules))
+	later := w.submitted("low")
+	_, _, err := w.Capsule(w.ctx, w.erin, later.ID, false)
+	w.wantCode(err, "CAPSULE_NAMES_OTHERS")
+	if _, r := w.sealed(w.ada, later.ID); !r.Holds() {
+		t.Errorf("%+v", r.Checks)
+	}
+	w.sealed(w.erin, row.ID) // by the policy before
+}
