@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -182,9 +183,22 @@ func TestWitnessesThatAreNone(t *testing.T) {
 func FuzzParseTrust(f *testing.F) {
 	f.Add([]byte("log x\nwitness a b c\ngroup g any a\nquorum g\n"))
 	f.Add([]byte("quorum none\n"))
+	whole := "log " + newKey(f).VerifierKey() + "\nwitness w " + newWitness(f, "witness.example").key + " "
+	f.Add([]byte(whole + "https://w.example:8080/a%20b/\nquorum w\n"))
+	f.Add([]byte(whole + "http://[::ffff:192.0.2.1]/?x#y\nquorum w\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		if trust, err := ParseTrust(text); err == nil && trust.Log == nil {
+		trust, err := ParseTrust(text)
+		if err != nil {
+			return
+		}
+		if trust.Log == nil {
 			t.Error("a policy without a log")
+		}
+		for _, w := range trust.Witnesses { // whoever asks it reads its address in the same way
+			u, err := url.Parse(w.URL)
+			if w.URL != "" && (err != nil || u.Hostname() == "" || u.User != nil || (u.Scheme != "http" && u.Scheme != "https")) {
+				t.Errorf("%q: %v", w.URL, err)
+			}
 		}
 	})
 }
