@@ -15,7 +15,7 @@ import (
 
 type auditExportCmd struct {
 	clientFlags
-	whoseFlags
+	trustFlags
 	Request     string `help:"The request: CAB-…" required:"" placeholder:"CAB-…"`
 	Output      string `help:"The capsule's file." short:"o" required:"" placeholder:"FILE"`
 	Attachments bool   `help:"Put the files of the evidence in too; otherwise they are there by their digests."`
@@ -25,7 +25,7 @@ type auditExportCmd struct {
 // capsule of another request is kept by nobody; one that does not hold may hold once
 // witnesses have answered, and is kept for whoever wants to know why.
 func (c *auditExportCmd) Run(a *app) error {
-	o, err := c.whose()
+	o, err := c.options()
 	if err != nil {
 		return err
 	}
@@ -76,6 +76,16 @@ func tellWrong(a *app, report capsule.Report) {
 			fmt.Fprintf(a.errOut, "%s: %s\n", check.Name, clean(check.Text))
 		}
 	}
+}
+
+// options are whose word counts of a capsule. A key alone says nothing of witnesses:
+// then it is as the capsule says.
+func (f trustFlags) options() (capsule.Options, error) {
+	own, err := f.trust()
+	if err == nil && f.Key != "" {
+		return capsule.Options{Key: own.Log}, nil
+	}
+	return capsule.Options{Trust: own}, err
 }
 
 // told counts what is written.
@@ -168,15 +178,8 @@ func (c *auditVerifyCmd) capsule(a *app) error {
 	return nil
 }
 
-func (c *auditVerifyCmd) whose() (capsule.Options, error) { return whoseFlags{c.Key, c.Trust}.whose() }
-
-// whoseFlags say whose word counts.
-type whoseFlags struct {
-	Key   string `help:"The ledger's public key, from your own records." placeholder:"KEY"`
-	Trust string `help:"The log, and who must have witnessed it, from your own records: a C2SP tlog-policy." type:"existingfile" env:"-" placeholder:"FILE"`
-}
-
-func (c whoseFlags) whose() (o capsule.Options, err error) {
+// whose settles whose word counts.
+func (c *auditVerifyCmd) whose() (o capsule.Options, err error) {
 	if c.Key != "" {
 		if o.Key, err = ledger.NewVerifier(c.Key); err != nil {
 			return o, usage("--key: %v", err)

@@ -100,15 +100,14 @@ func TestExportOfWhatWasAskedFor(t *testing.T) {
 	}{
 		"the one":               {auditExportCmd{Request: story.Name()}, exitYes, true, "! the log's key was taken on trust"},
 		"by its id":             {auditExportCmd{Request: strings.ToUpper(id)}, exitYes, true, story.Name() + ", as of "},
-		"by the log's key":      {auditExportCmd{Request: story.Name(), whoseFlags: whoseFlags{Key: own}}, exitYes, true, "! as of the checkpoint"},
+		"by the log's key":      {auditExportCmd{Request: story.Name(), trustFlags: trustFlags{Key: own}}, exitYes, true, "! as of the checkpoint"},
 		"another one":           {auditExportCmd{Request: "CAB-0123456789AB"}, exitNo, false, "the capsule of " + story.Name() + " came, and not that of CAB-0123456789AB"},
 		"another one by its id": {auditExportCmd{Request: "00000000-0000-7000-8000-000000000000"}, exitNo, false, "and not that of 00000000"},
-		"of another log":        {auditExportCmd{Request: story.Name(), whoseFlags: whoseFlags{Key: stranger}}, exitNo, true, "checkpoint: "},
-		"not witnessed":         {auditExportCmd{Request: story.Name(), whoseFlags: whoseFlags{Trust: policy}}, exitNo, true, "witnesses: "},
+		"of another log":        {auditExportCmd{Request: story.Name(), trustFlags: trustFlags{Key: stranger}}, exitNo, true, "checkpoint: "},
+		"not witnessed":         {auditExportCmd{Request: story.Name(), trustFlags: trustFlags{Policy: policy}}, exitNo, true, "witnesses: "},
 		"damaged":               {auditExportCmd{Request: story.Name(), Attachments: true}, exitNo, true, "does not hold"},
 		"none":                  {auditExportCmd{Request: id}, exitNo, false, "what came is no capsule"},
-		"no key":                {auditExportCmd{Request: story.Name(), whoseFlags: whoseFlags{Key: "nonsense"}}, exitUsage, false, "--key"},
-		"both":                  {auditExportCmd{Request: story.Name(), whoseFlags: whoseFlags{Key: own, Trust: policy}}, exitUsage, false, "give one"},
+		"no key":                {auditExportCmd{Request: story.Name(), trustFlags: trustFlags{Key: "nonsense"}}, exitUsage, false, "--key"},
 	} {
 		c.Output = filepath.Join(dir, "capsule.zip")
 		if err := os.WriteFile(c.Output, []byte("before"), 0o600); err != nil {
