@@ -39,7 +39,7 @@ func (c *auditExportCmd) Run(a *app) error {
 				return err
 			}
 			p.done()
-			if report, err = verifyCapsule(file, o); err != nil {
+			if report, err = verifyOpen(file, o); err != nil {
 				return err
 			}
 			return c.isAskedFor(a, report)
@@ -103,7 +103,17 @@ func (t *told) Write(b []byte) (int, error) {
 }
 
 // verifyCapsule verifies a file. An error says that it could not be read.
-func verifyCapsule(file *os.File, o capsule.Options) (capsule.Report, error) {
+func verifyCapsule(path string, o capsule.Options) (capsule.Report, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return capsule.Report{}, unknown("%v", err)
+	}
+	defer file.Close()
+	return verifyOpen(file, o)
+}
+
+// verifyOpen is verifyCapsule of a file that is open.
+func verifyOpen(file *os.File, o capsule.Options) (capsule.Report, error) {
 	info, err := file.Stat()
 	if err == nil && !info.Mode().IsRegular() {
 		err = fmt.Errorf("%s is no regular file", file.Name())
@@ -144,12 +154,7 @@ func (c *auditVerifyCmd) capsule(a *app) error {
 	if err != nil {
 		return err
 	}
-	file, err := os.Open(c.File)
-	if err != nil {
-		return unknown("%v", err)
-	}
-	defer file.Close()
-	report, err := verifyCapsule(file, o)
+	report, err := verifyCapsule(c.File, o)
 	if err != nil {
 		return err
 	}
