@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -106,8 +107,8 @@ func (d Deployment) Report(call Call, in Reported, standing Standing) (Change, e
 	if err := Permit(call.Actor, ReportDeployment); err != nil {
 		return Change{}, err
 	}
-	if utf8.RuneCountInString(in.Detail) > MaxRationale {
-		return Change{}, invalid("detail", "at most %d characters", MaxRationale)
+	if err := checkText("detail", in.Detail, 0, MaxRationale); err != nil {
+		return Change{}, err
 	}
 	if in.Kind == CheckReported {
 		return d.reportCheck(call, in)
@@ -134,7 +135,8 @@ func (d Deployment) Report(call Call, in Reported, standing Standing) (Change, e
 }
 
 // checkText bounds a text that people write, in characters. A text that is
-// wanted has more in it than white space.
+// wanted has more in it than white space; control characters but those that lay
+// out lines are in none: nobody sees them, and each is six bytes in the ledger.
 func checkText(field, text string, least, most int) error {
 	n := utf8.RuneCountInString(text)
 	switch {
@@ -142,6 +144,8 @@ func checkText(field, text string, least, most int) error {
 		return invalid(field, "must not be empty")
 	case n > most:
 		return invalid(field, "has %d characters; at most %d are allowed", n, most)
+	case strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\t\n\r", r) }):
+		return invalid(field, "must not have control characters in it")
 	}
 	return nil
 }

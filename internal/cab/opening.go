@@ -117,7 +117,7 @@ func (o *opening) evidence() {
 // approval: the one that the ring wants, as it stands now, with its conditions.
 func (o *opening) approval() {
 	g := o.grounds
-	if g.Request != nil && g.Request.ahead(g.Now, o.rollout.Ring, g.Exceptions) {
+	if g.Request != nil && g.Request.MayPrecede(g.Now, o.rollout.Ring, g.Exceptions) {
 		o.AheadOfCAB = true
 		return
 	}
@@ -151,11 +151,11 @@ func (o *opening) approval() {
 	}
 }
 
-// ahead reports whether a rollout may begin before CAB has decided: a risk that is
+// MayPrecede reports whether a rollout may begin before CAB has decided: a risk that is
 // only too high to be approved by rule, whose exception is in force if it needs one,
 // not beyond CANARY. What a guard has raised is not measured by the score, and waits.
 // Specification, section 10; docs/adr/0024.
-func (r Request) ahead(now time.Time, ring Ring, exceptions []Exception) bool {
+func (r Request) MayPrecede(now time.Time, ring Ring, exceptions []Exception) bool {
 	switch {
 	case ring != Lab && ring != Canary, r.Status != Submitted && r.Status != UnderReview:
 		return false

@@ -213,6 +213,7 @@ type Start struct {
 	Ring         string    `json:"target_ring"`
 	Request      string    `json:"request,omitzero"`
 	Approved     bool      `json:"approved"`
+	AheadOfCAB   bool      `json:"ahead_of_cab,omitzero" doc:"CAB had not decided, and need not have for this ring"`
 	Reasons      []string  `json:"reasons,omitzero" doc:"Why it was not approved"`
 }
 
