@@ -23,6 +23,7 @@ lint:
 peers:
 	cd tools && $(GO) build -o ../bin/tlogread ./tlogread
 	cd tools && $(GO) build -o ../bin/litewitness filippo.io/torchwood/cmd/litewitness
+	cd tools/slsa && $(GO) build -o ../../bin/slsa-verifier github.com/slsa-framework/slsa-verifier/v2/cli/slsa-verifier
 	@{ command -v ssh-agent && command -v ssh-add && command -v ssh-keygen && command -v openssl; } >/dev/null || { \
 	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "install the OpenSSH client and openssl first"; exit 1; }; \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq openssh-client openssl; }

@@ -101,6 +101,7 @@ type Permit struct {
 	EndReason      string          `json:"end_reason,omitzero"`
 	Revision       int64           `json:"revision,omitzero"`
 	Envelope       json.RawMessage `json:"envelope,omitzero" doc:"The signed form, a DSSE envelope; only in the answer that gives the permit"`
+	Summary        json.RawMessage `json:"verification_summary,omitzero" doc:"SLSA Verification Summary Attestation of the artifact, a DSSE envelope; there too"`
 }
 
 // RedeemedPermit is a permit that has been redeemed, and the deployment that it began.

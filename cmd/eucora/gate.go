@@ -45,6 +45,7 @@ type gateCmd struct {
 	NoteRead  bool   `help:"The note of the approval has been read."`
 	Minutes   int    `help:"How long the permit is good for, 1 to 15." default:"15"`
 	PermitOut string `help:"Write the signed permit to this file." placeholder:"FILE"`
+	VSAOut    string `help:"Write the SLSA verification summary of the artifact to this file." name:"vsa-out" placeholder:"FILE"`
 	Explain   bool   `help:"Only say how the gate stands. Never exits 0: there is no permit."`
 }
 
@@ -65,11 +66,14 @@ func (c *gateCmd) Run(a *app) error {
 		if err != nil {
 			return err
 		}
-		if p.Artifact != digest || p.Ring != c.Ring || p.Devices != c.Devices || p.DeploymentID != strings.ToLower(c.ID) || p.State != "issued" || len(p.Envelope) == 0 {
+		if p.Artifact != digest || p.Ring != c.Ring || p.Devices != c.Devices || p.DeploymentID != strings.ToLower(c.ID) || p.State != "issued" || len(p.Envelope) == 0 || len(p.Summary) == 0 {
 			return unknown("the server answered with something else than the permit that was asked for")
 		}
-		if c.PermitOut != "" {
-			if err := save(c.PermitOut, append(p.Envelope, '\n')); err != nil {
+		for path, text := range map[string][]byte{c.PermitOut: p.Envelope, c.VSAOut: p.Summary} {
+			if path == "" {
+				continue
+			}
+			if err := save(path, append(text, '\n')); err != nil {
 				return unknown("the permit cannot be kept: %v", err)
 			}
 		}

@@ -130,7 +130,7 @@ func wirePermit(p cab.StartPermit) api.Permit {
 
 func wireIssued(i workflow.Issued) api.Permit {
 	answer := wirePermit(i.StartPermit)
-	answer.Envelope = i.Envelope
+	answer.Envelope, answer.Summary = i.Envelope, i.Summary
 	return answer
 }
 

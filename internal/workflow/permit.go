@@ -71,10 +71,12 @@ func (s *Service) groundsNow(tx *store.Tx, c cab.Call, in store.StandingInput, d
 	return s.grounds(&tx.Reader, in, policy, c.Now)
 }
 
-// Issued is a permit with its signed form: a DSSE envelope.
+// Issued is a permit with its signed forms, DSSE envelopes: the permit itself, and what
+// readers of SLSA's summaries understand of it.
 type Issued struct {
 	cab.StartPermit
 	Envelope []byte
+	Summary  []byte
 }
 
 // IssuePermit gives a permit for a rollout, if the deployment gate is open for it. A
@@ -104,11 +106,11 @@ func (s *Service) IssuePermit(ctx context.Context, call Call, id string, rollout
 			if err := s.needFiles(*in.Package, held); err != nil {
 				return Issued{}, err
 			}
-			envelope, err := signPermit(ring, *change.Permit)
+			issued, err := signPermit(ring, *change.Permit)
 			if err != nil {
 				return Issued{}, err
 			}
-			return Issued{*change.Permit, envelope}, tx.Save(change)
+			return issued, tx.Save(change)
 		})
 	})
 }
@@ -131,12 +133,21 @@ func (s *Service) signingKeys(ctx context.Context, keys func() (*attest.Ring, er
 	return ring, nil
 }
 
-func signPermit(ring *attest.Ring, p cab.StartPermit) ([]byte, error) {
+func signPermit(ring *attest.Ring, p cab.StartPermit) (Issued, error) {
 	predicate, err := json.Marshal(p)
 	if err != nil {
-		return nil, err
+		return Issued{}, err
 	}
-	return ring.SignPermit(p.Artifact, predicate)
+	envelope, err := ring.SignPermit(p.Artifact, predicate)
+	if err != nil {
+		return Issued{}, err
+	}
+	summary, err := ring.SignSummary(attest.Summary{
+		Artifact: p.Artifact, Resource: "eucora:deployment/" + p.DeploymentID + "/" + string(p.Ring), At: p.IssuedAt,
+		PolicyURI: "eucora:policy/" + p.PolicyVersion, PolicyDigest: p.PolicyDigest,
+		EvidenceURI: "eucora:evidence/" + p.PackageID, EvidenceBytes: p.ContentHash,
+	})
+	return Issued{p, envelope, summary}, err
 }
 
 // Redeemed is a permit that has been redeemed, and the deployment that it began.
