@@ -40,6 +40,11 @@ func TestStories(t *testing.T) {
 				env.Setenv("EUCORA_DATA", filepath.Join(env.WorkDir, "data"))
 				env.Setenv("ENGINE", e.Name)
 				env.Setenv("NO_COLOR", "1")
+				pipelines, err := filepath.Abs("../../docs/pipelines")
+				if err != nil {
+					return err
+				}
+				env.Setenv("PIPELINES", pipelines)
 				return nil
 			},
 			Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
