@@ -31,10 +31,9 @@ func ReadCalendar(text []byte, from, until time.Time) ([]Blackout, error) {
 	if err != nil {
 		return nil, err
 	}
-	var all []Blackout
+	var events []*calendarEvent
 	var open []string
 	var e *calendarEvent
-	recurring := 0
 	for _, l := range lines {
 		switch {
 		case l.name == "BEGIN":
@@ -47,17 +46,7 @@ func ReadCalendar(text []byte, from, until time.Time) ([]Blackout, error) {
 				return nil, l.wrong("ends what did not begin")
 			}
 			if e != nil && e.depth == len(open) {
-				if e.rule != "" {
-					recurring++
-				}
-				if recurring > maxRecurring {
-					return nil, l.wrong(fmt.Sprintf("is the end of more than %d events that recur", maxRecurring))
-				}
-				times, err := e.times(from, until, maxBlackouts-len(all))
-				if err != nil {
-					return nil, fmt.Errorf("the event at line %d: %w", e.line, err)
-				}
-				all, e = append(all, times...), nil
+				events, e = append(events, e), nil
 			}
 			open = open[:len(open)-1]
 		case e != nil && e.depth == len(open):
@@ -68,6 +57,26 @@ func ReadCalendar(text []byte, from, until time.Time) ([]Blackout, error) {
 	}
 	if len(lines) == 0 || lines[0].name != "BEGIN" || !strings.EqualFold(lines[0].value, "VCALENDAR") || len(open) > 0 {
 		return nil, errors.New("this is no calendar, or it is cut off")
+	}
+	return blackouts(events, from, until)
+}
+
+// blackouts works out when events take place.
+func blackouts(events []*calendarEvent, from, until time.Time) ([]Blackout, error) {
+	var all []Blackout
+	recurring := 0
+	for _, e := range events {
+		if e.rule != "" {
+			recurring++
+		}
+		if recurring > maxRecurring {
+			return nil, fmt.Errorf("the event at line %d: more than %d events recur", e.line, maxRecurring)
+		}
+		times, err := e.times(from, until, maxBlackouts-len(all))
+		if err != nil {
+			return nil, fmt.Errorf("the event at line %d: %w", e.line, err)
+		}
+		all = append(all, times...)
 	}
 	slices.SortStableFunc(all, func(a, b Blackout) int { return a.From.Compare(b.From) })
 	return all, nil

@@ -117,7 +117,8 @@ func (o *opening) evidence() {
 // approval: the one that the ring wants, as it stands now, with its conditions.
 func (o *opening) approval() {
 	g := o.grounds
-	if g.Request != nil && g.Request.MayPrecede(g.Now, o.rollout.Ring, g.Exceptions) {
+	about := g.Request != nil && g.Package != nil && g.Request.PackageID == g.Package.ID && g.Request.ContentHash == g.Package.ContentHash
+	if about && g.Request.MayPrecede(g.Now, o.rollout.Ring, g.Exceptions) {
 		o.AheadOfCAB = true
 		return
 	}
@@ -126,8 +127,7 @@ func (o *opening) approval() {
 		return
 	}
 	r, d := *g.Request, g.Decision
-	if d == nil || g.Package == nil || d.RequestID != r.ID || d.Decision != r.Status || d.ContentHash != r.ContentHash ||
-		r.PackageID != g.Package.ID || r.ContentHash != g.Package.ContentHash || !d.ValidUntil.Equal(r.ValidUntil) {
+	if d == nil || !about || d.RequestID != r.ID || d.Decision != r.Status || d.ContentHash != r.ContentHash || !d.ValidUntil.Equal(r.ValidUntil) {
 		o.close(DecisionDiffers, "the decision on %s is not there, or is about something else", r.Name)
 		return
 	}

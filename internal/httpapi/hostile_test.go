@@ -51,7 +51,15 @@ func memberAttacks(of things) []attack {
 			"expiry_days":           {`0`, `91`, `-5`, `1.5`, `"30"`},
 		}},
 		{"pat", "/deployments/" + of.deployment + "/events/", map[string]string{"type": `"DEPLOYMENT_STARTED"`}, map[string][]string{
-			"type": {`"CAB_APPROVED"`, `1`, `""`, `null`}, "detail": {`1`, long(2001)},
+			"type": {`"CAB_APPROVED"`, `1`, `""`, `null`, `"PERMIT_ISSUED"`}, "detail": {`1`, long(2001)}, "ring": {`"MOON"`, `1`, `""`},
+			"succeeded": {`-1`, `1.5`, `"5"`}, "failed": {`-1`, `{}`}, "security_incident": {`"no"`, `0`}, "check": {`""`, `"A b"`, `1`, long(65)}, "passed": {`"yes"`, `1`},
+		}},
+		{"pat", "/deployments/" + of.deployment + "/permits/", map[string]string{"ring": `"LAB"`, "artifact_sha256": `"` + hash64 + `"`, "devices": `5`}, map[string][]string{
+			"ring": {`"lab"`, `1`, `""`, `null`}, "artifact_sha256": {`""`, `"x"`, `1`, `null`, `"` + hash64 + `0"`, `"sha256:` + hash64 + `"`},
+			"devices": {`0`, `-1`, `1.5`, `"5"`, `null`, `100000001`, `1e20`}, "note_read": {`1`, `"true"`}, "minutes": {`0`, `16`, `-1`, `1.5`, `"15"`},
+		}},
+		{"pat", "/permits/00000000-0000-7000-8000-000000000000/redeem/", map[string]string{"ring": `"LAB"`, "artifact_sha256": `"` + hash64 + `"`, "devices": `5`}, map[string][]string{
+			"ring": {`"lab"`, `1`}, "artifact_sha256": {`""`, `"x"`, `1`}, "devices": {`0`, `-1`, `1.5`, `"5"`, `1e20`},
 		}},
 		{"ada", "/risk-models/1.0/score/", map[string]string{"evidence_data": `{}`}, map[string][]string{"evidence_data": {`[]`, `null`, `{"x":{}}`}}},
 	} {
@@ -140,6 +148,10 @@ func queryAttacks(of things) []attack {
 		"/evidence/":    {"deployment_intent_id=1": "deployment_intent_id", "q=1": "q"},
 		"/deployments/": {"cursor=!!": "cursor", "cursor=MSBhAGI": "cursor", "cursor=": "cursor", "app_name=x": "app_name"},
 		"/me/":          {"x=1": "x"},
+		"/deployments/" + of.deployment + "/gate/": {
+			"ring=lab": "ring", "ring=": "ring", "devices=0": "devices", "devices=1e3": "devices", "devices=": "devices", "devices=5&devices=6": "devices",
+			"artifact_sha256=": "artifact_sha256", "artifact_sha256=x": "artifact_sha256", "note_read=1": "note_read", "rings=LAB": "rings",
+		},
 	} {
 		for query, field := range queries {
 			all = append(all, attack{as: "ada", method: "GET", path: "/api/v1" + path + "?" + query, status: 400, field: field})
