@@ -375,12 +375,12 @@ def judge(r, d, rows, seq, x, policy):
          "the decision is about another score, model, policy or document than the request")
     need(said != "auto_approved" or gate == said and d["decider"]["id"] == "system:risk-gate", f"it was approved by rule, and the gate says {gate}")
     need(said in (None, "auto_approved") or not owners & votes.keys(), "somebody voted on what they had submitted or made")
-    need(said != "rejected" or rejecting, "it was rejected, and nobody voted against it")
+    last = max(((seq["vote", (r["id"], v["voter"]["id"])], v["voter"]["id"], v["approve"]) for v in cast), default=())[1:]
+    need(said in (None, "auto_approved") or last == (d["decider"]["id"], said != "rejected"), "whoever decided did not cast the vote that decides")
     until = time(d["decided_at"]) + days * 86400 * 10**9 if said in APPROVALS else 0
     if said in ("approved", "conditional"):
         need(len(approving) >= quorum and not rejecting, f"it was approved with {len(approving)} of {quorum} votes, {len(rejecting)} against")
-        stated = [part for vote in approving if vote.get("conditions") is not None for part in vote["conditions"].items()]
-        merged = dict(stated)
+        merged = dict(stated := [part for vote in approving if vote.get("conditions") is not None for part in vote["conditions"].items()])
         need(all(merged[name] == value for name, value in stated) and merged == d.get("conditions", {})
              and bool(merged) == ("conditions" in d) == (said == "conditional"), "its conditions are not those of the votes")
     if said in ("approved", "conditional") and gate == "exception_required":

@@ -149,13 +149,9 @@ type capsuleCheck struct {
 
 // capsule verifies a capsule, with no server and no database.
 func (c *auditVerifyCmd) capsule(a *app) error {
-	own, err := c.trust()
+	o, err := c.options()
 	if err != nil {
 		return err
-	}
-	o := capsule.Options{Trust: own}
-	if c.Key != "" { // says nothing of witnesses: as the capsule says
-		o = capsule.Options{Key: own.Log}
 	}
 	report, err := verifyCapsule(c.File, o)
 	if err != nil {

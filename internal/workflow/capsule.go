@@ -215,25 +215,32 @@ func (s *Service) capsuleProofs(reader *store.Reader, newest store.Checkpointed,
 }
 
 // bestCheckpoint is the one of at least a size that most others speak for: the
-// oldest with a time-stamp, then the newest that was witnessed, then the newest.
+// oldest with a time-stamp, then the newest that was witnessed, then the newest. What
+// was witnessed once need not be by the trust policy of now, which is the capsule's.
 func (s *Service) bestCheckpoint(reader *store.Reader, least int64, newest store.Checkpointed) (store.Checkpointed, error) {
-	wanted := s.witnesses != nil && s.witnesses.Required()
-	stamped, err := optional(reader.StampedCheckpoint(least, wanted))
-	if err != nil || stamped != nil {
-		return orElse(stamped, newest), err
+	for _, find := range []func() (store.Checkpointed, error){
+		func() (store.Checkpointed, error) { return reader.StampedCheckpoint(least, s.mustWitness()) },
+		reader.WitnessedCheckpoint,
+	} {
+		found, err := optional(find())
+		if err != nil {
+			return newest, err
+		}
+		if found != nil && found.Size >= least && s.trusted(*found) {
+			return *found, nil
+		}
 	}
-	witnessed, err := optional(reader.WitnessedCheckpoint())
-	if err == nil && witnessed != nil && witnessed.Size >= least {
-		return *witnessed, nil
-	}
-	return newest, err
+	return newest, nil
 }
 
-func orElse[T any](value *T, other T) T {
-	if value == nil {
-		return other
+// trusted reports whether a checkpoint is the ledger's, and witnessed by a quorum of
+// the trust policy, where the site has one.
+func (s *Service) trusted(c store.Checkpointed) bool {
+	if s.witnesses == nil {
+		return true
 	}
-	return *value
+	opened, err := s.witnesses.Open(c.Cosigned())
+	return err == nil && opened.Size == c.Size && s.witnesses.Enough(opened)
 }
 
 // capsuleFiles reads the files of a package to their ends, for their checksums.

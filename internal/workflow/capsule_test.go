@@ -105,6 +105,7 @@ func TestWhichCheckpoint(t *testing.T) {
 			return c
 		}
 		cosigned := func(c store.Checkpointed) {
+			t.Helper()
 			line := store.Cosignature{Witness: witness.Key, Line: witness.Cosign(c.Note, w.signer.VerifierKey())}
 			if err := w.store.KeepCosignatures(w.ctx, c.Size, []store.Cosignature{line}, func([]byte, []string) bool { return true }); err != nil {
 				t.Fatal(err)
@@ -134,6 +135,14 @@ func TestWhichCheckpoint(t *testing.T) {
 		third := grown()
 		cosigned(third)
 		want(second.Size, true, true)
+
+		witness = capsuletest.NewWitness("other.example") // whom the site trusts from now on
+		if trust, err = ledger.ParseTrust(fmt.Appendf(nil, "log %s\nwitness o %s\nquorum o\n", w.signer.VerifierKey(), witness.Key)); err != nil {
+			t.Fatal(err)
+		}
+		w.Service = New(w.store, Options{Clock: w.clock.Now, Witnesses: trust})
+		cosigned(third)
+		want(third.Size, true, false)
 		must[RequestRow](t)(w.Revoke(w.ctx, w.sam, row.ID, "after all of them"))
 		last := grown()
 		want(last.Size, false, false)
