@@ -99,7 +99,7 @@ func (g Grounds) IssuePermit(call Call, id string, r Rollout, life time.Duration
 		NoteRead: r.NoteRead, AheadOfCAB: open.AheadOfCAB, PolicyVersion: g.Policy.Version, PolicyDigest: g.Policy.Digest,
 		IssuedTo: call.Actor.Person(), IssuedAt: call.Now, ExpiresAt: call.Now.Add(life), State: PermitOpen, Revision: 1,
 	}
-	if until := g.approvedUntil(); until.Before(p.ExpiresAt) {
+	if until := g.openUntil(); until.Before(p.ExpiresAt) {
 		p.ExpiresAt = until
 	}
 	if !open.AheadOfCAB {
@@ -111,15 +111,34 @@ func (g Grounds) IssuePermit(call Call, id string, r Rollout, life time.Duration
 	return Change{Permit: p, Events: []Event{p.event(call, PermitIssued, EventData{})}}, nil
 }
 
-// approvedUntil is when what an open gate rests on ends at the latest.
-func (g Grounds) approvedUntil() time.Time {
+// openUntil is when an open gate closes by time alone, as far as that is known: where
+// a permit is checked without the server, nobody asks again.
+func (g Grounds) openUntil() time.Time {
+	until := g.Now.Add(PermitLife)
+	sooner := func(end time.Time) {
+		if end.Before(until) {
+			until = end
+		}
+	}
 	if g.Request.Status.Approved() {
-		return g.Request.ValidUntil
+		sooner(g.Request.ValidUntil)
 	}
 	if on := g.Request.restsOn(g.Exceptions); on != nil {
-		return on.ExpiresAt
+		sooner(on.ExpiresAt)
 	}
-	return g.Now.Add(PermitLife)
+	for _, b := range g.Rules.Blackouts {
+		if b.From.After(g.Now) {
+			sooner(b.From)
+		}
+	}
+	if g.Decision != nil && len(g.Decision.Conditions) > 0 {
+		if all, err := members(g.Decision.Conditions); err == nil {
+			if end, err := readTime(all["not_after"]); err == nil {
+				sooner(end)
+			}
+		}
+	}
+	return until
 }
 
 // Redeem begins the rollout that the permit is for, once. The gate is asked again. A

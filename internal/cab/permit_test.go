@@ -366,6 +366,24 @@ func TestRedemption(t *testing.T) {
 	if err != nil || !change.Permit.ExpiresAt.Equal(noon.Add(time.Minute)) {
 		t.Errorf("a permit outlives its approval: %+v, %v", change.Permit, err)
 	}
+	for name, with := range map[string]func(*Grounds, *Rollout){
+		"not_after": conditions(`{"not_after":"2026-11-24T12:03:00Z"}`),
+		"a blackout begins": func(g *Grounds, _ *Rollout) {
+			g.Rules.Blackouts = []Blackout{{"x", noon.Add(3 * time.Minute), noon.Add(time.Hour)}}
+		},
+		"its exception is over": func(g *Grounds, _ *Rollout) {
+			x := g.Exceptions[0]
+			x.ExpiresAt = noon.Add(3 * time.Minute)
+			g.Exceptions = []Exception{x}
+		},
+	} {
+		g, r := openGrounds()
+		with(&g, &r)
+		change, err := g.IssuePermit(callBy(pat), "p", r, 0)
+		if err != nil || !change.Permit.ExpiresAt.Equal(noon.Add(3*time.Minute)) {
+			t.Errorf("%s: %+v, %v", name, change.Permit, err)
+		}
+	}
 }
 
 // FuzzConditions: whatever is stored as conditions is judged, and never met unless it
