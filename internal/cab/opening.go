@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Reason is one reason why the deployment gate is closed.
@@ -120,6 +122,8 @@ func (o *opening) approval() {
 	about := g.Request != nil && g.Package != nil && g.Request.PackageID == g.Package.ID && g.Request.ContentHash == g.Package.ContentHash
 	if about && g.Request.MayPrecede(g.Now, o.rollout.Ring, g.Exceptions) {
 		o.AheadOfCAB = true
+		conditions, err := mergeConditions(g.Votes)
+		o.conditions(conditions, err)
 		return
 	}
 	o.Reasons = append(o.Reasons, standingReasons(g.Now, g.packageID(), g.Request, g.Exceptions)...)
@@ -134,12 +138,18 @@ func (o *opening) approval() {
 	if (len(d.Conditions) > 0) != (d.Decision == ConditionallyApp) {
 		o.close(DecisionDiffers, "the decision on %s is %s, and its conditions say otherwise", r.Name, d.Decision)
 	}
-	judged, err := judgeConditions(d.Conditions, g, o.rollout)
-	if err != nil {
-		o.close(ConditionNotRead, "the conditions of %s cannot be read", r.Name)
+	o.conditions(d.Conditions, nil)
+}
+
+// conditions: those of the decision; ahead of it, those that votes have set already.
+func (o *opening) conditions(stated jsontext.Value, err error) {
+	if err == nil {
+		o.Conditions, err = judgeConditions(stated, o.grounds, o.rollout)
 	}
-	o.Conditions = judged
-	for _, c := range judged {
+	if err != nil {
+		o.close(ConditionNotRead, "the conditions of %s cannot be read", o.grounds.Request.Name)
+	}
+	for _, c := range o.Conditions {
 		code := ConditionNotMet
 		switch c.State {
 		case ConditionMet:

@@ -272,6 +272,13 @@ func TestAheadOfCAB(t *testing.T) {
 		}, false},
 		{"CANARY before LAB", Canary, func(*Grounds) {}, false},
 		{"under review", Lab, func(g *Grounds) { g.Request.Status = UnderReview }, true},
+		{"a vote's condition is met", Lab, func(g *Grounds) { g.Votes = []Vote{{Approve: true, Conditions: []byte(`{"max_ring":"LAB"}`)}} }, true},
+		{"a vote's condition is not met", Lab, func(g *Grounds) {
+			g.Votes = []Vote{{Approve: true, Conditions: []byte(`{"not_before":"2027-01-01T00:00:00Z"}`)}}
+		}, false},
+		{"votes that contradict", Lab, func(g *Grounds) {
+			g.Votes = []Vote{{Approve: true, Conditions: []byte(`{"max_ring":"LAB"}`)}, {Approve: true, Conditions: []byte(`{"max_ring":"PILOT"}`)}}
+		}, false},
 		{"rejected", Lab, func(g *Grounds) { g.Request.Status = RejectedByCAB }, false},
 		{"withdrawn", Lab, func(g *Grounds) { g.Request.Status = Withdrawn }, false},
 		{"a guard fired", Lab, func(g *Grounds) { g.Request.Gate.Guards = []string{"privileged"} }, false},

@@ -109,6 +109,7 @@ type Grounds struct {
 	Users      int      // that the evidence says are affected; below 1: not known, or nobody
 	Request    *Request // the newest package's; nil if it was never submitted
 	Decision   *Decision
+	Votes      []Vote      // on a request that is open
 	Exceptions []Exception // every one of the request
 	Policy     Published   // in force
 	Rules      Policy      // what it says

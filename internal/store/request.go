@@ -292,6 +292,11 @@ func scanRequestRead(r row, in *requestRead) error {
 	return err
 }
 
+// Votes are those cast on a request, in their order.
+func (r *Reader) Votes(requestID string) ([]cab.Vote, error) {
+	return all(r, scanVote, `SELECT `+voteColumns+` FROM vote o WHERE o.request_id = $1 ORDER BY o.at, o.voter_id`, requestID)
+}
+
 const voteColumns = `o.request_id, o.voter_id, o.voter_name, o.approve, o.rationale, o.conditions, o.at`
 
 func scanVote(r row, v *cab.Vote) error {

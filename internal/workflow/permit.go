@@ -49,6 +49,11 @@ func (s *Service) grounds(r *store.Reader, in store.StandingInput, policy cab.Pu
 		Now: now, Deployment: in.Deployment, Package: in.Package, Request: in.Request, Decision: in.Decision,
 		Exceptions: in.Exceptions, Policy: policy, Rules: rules, Witnessed: witnessed,
 	}
+	if in.Request != nil && in.Request.Status.Open() {
+		if g.Votes, err = r.Votes(in.Request.ID); err != nil {
+			return cab.Grounds{}, err
+		}
+	}
 	if p := in.Package; p != nil {
 		if filed, err := s.reading(p.ContentHash, p.Document); err == nil && filed.packageID == p.ID && filed.deploymentID == in.Deployment.ID {
 			g.Whole, g.Artifacts, g.Users = true, filed.artifacts, cab.Affected(filed.facts)
