@@ -2,6 +2,7 @@ package cab
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -88,6 +89,19 @@ func TestConditionsThatNothingChecks(t *testing.T) {
 	for _, name := range ConditionNames() {
 		if !strings.Contains(fmt.Sprint(err), name) {
 			t.Errorf("%s is not named: %v", name, err)
+		}
+	}
+}
+
+// TestGateInTheDocs: every reason and every condition is explained.
+func TestGateInTheDocs(t *testing.T) {
+	text, err := os.ReadFile("../../docs/gate.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, word := range append(ReasonCodes(), ConditionNames()...) {
+		if !strings.Contains(string(text), "`"+word+"`") {
+			t.Errorf("docs/gate.md does not have %s", word)
 		}
 	}
 }
