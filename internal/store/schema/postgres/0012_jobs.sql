@@ -1,0 +1,26 @@
+-- +goose Up
+-- What is to be done once, later, by whichever replica comes first. A job that is
+-- done is gone; one that failed too often is kept, with dead_at. Nothing that the
+-- ledger says depends on a job.
+CREATE TABLE job (
+    id TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    queue TEXT COLLATE "C" NOT NULL,
+    name TEXT COLLATE "C" NOT NULL,
+    body BYTEA NOT NULL,
+    created_at BIGINT NOT NULL,
+    due BIGINT NOT NULL,
+    lease_owner TEXT COLLATE "C" NOT NULL,
+    lease_until BIGINT NOT NULL,
+    attempts BIGINT NOT NULL,
+    dead_at BIGINT NOT NULL,
+    error TEXT COLLATE "C" NOT NULL
+);
+CREATE INDEX job_due ON job (queue, dead_at, due);
+CREATE INDEX job_newest ON job (created_at, id);
+
+-- How far the clock has written down what is true of a row: the event is there.
+ALTER TABLE cab_request ADD COLUMN clock_ended BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE cab_request ADD COLUMN clock_escalated BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE cab_exception ADD COLUMN clock_warned BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX request_ends ON cab_request (valid_until)
+    WHERE status IN ('auto_approved', 'approved', 'conditional') AND clock_ended = 0;
