@@ -147,6 +147,10 @@ func (c *serveCmd) start(ctx context.Context, log *slog.Logger) (*server, error)
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	running.working.Go(func() { s.service.RunClock(background, log) })
+	if s.notices != nil {
+		telling := s.delivery(log)
+		running.working.Go(func() { telling.Run(background) })
+	}
 	if trust := s.service.Witnesses(); trust != nil {
 		offering := &witness.Offering{Store: s.store, Trust: trust, Log: log, Failed: handler.WitnessFailed}
 		running.working.Go(func() { offering.Run(background) })

@@ -17,6 +17,7 @@ import (
 	"github.com/eucora/eucora/internal/attachment"
 	"github.com/eucora/eucora/internal/cab"
 	"github.com/eucora/eucora/internal/ledger"
+	"github.com/eucora/eucora/internal/notify"
 	"github.com/eucora/eucora/internal/store"
 	"github.com/eucora/eucora/internal/workflow"
 )
@@ -33,6 +34,7 @@ type siteFlags struct {
 	databaseFlags
 	Trust     string `help:"Directory of certificates and public keys whose signatures of artifacts count; without it nobody's do." env:"EUCORA_TRUST" type:"existingdir" placeholder:"DIR"`
 	Witnesses string `help:"A C2SP tlog-policy: who witnesses the ledger, where they are, and how many must. Without it nobody is asked." name:"witness-policy" env:"EUCORA_WITNESS_POLICY" type:"existingfile" placeholder:"FILE"`
+	Notices   string `help:"A YAML file that says who is told what, and how: mail, Slack, Teams, webhooks, syslog. Without it nobody is told." env:"EUCORA_NOTICES" type:"existingfile" placeholder:"FILE"`
 	LedgerKey string `help:"File with the ledger's signing key (default: ledger.key in the data directory; made at the first start)." env:"EUCORA_LEDGER_KEY" placeholder:"FILE"`
 }
 
@@ -106,6 +108,7 @@ func (f siteFlags) witnesses(key string) (*ledger.Trust, error) {
 type site struct {
 	store   *store.Store
 	service *workflow.Service
+	notices *notify.Site // nil: nobody is told
 }
 
 // open opens a site, making it at the first start.
@@ -129,14 +132,22 @@ func (f siteFlags) open(ctx context.Context, log *slog.Logger) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	st, err := store.Open(ctx, store.Options{URL: f.url(), Signer: signer, Log: log})
+	notices, err := f.notices()
+	if err != nil {
+		return nil, err
+	}
+	options := store.Options{URL: f.url(), Signer: signer, Log: log}
+	if notices != nil {
+		options.Outbox = notices.Outbox
+	}
+	st, err := store.Open(ctx, options)
 	if errors.Is(err, store.ErrAddress) {
 		return nil, usage("%v", err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	s := &site{st, workflow.New(st, workflow.Options{Files: files, Trust: trust, Witnesses: witnesses})}
+	s := &site{st, workflow.New(st, workflow.Options{Files: files, Trust: trust, Witnesses: witnesses}), notices}
 	if err := s.service.Prepare(ctx); err != nil {
 		return nil, errors.Join(err, st.Close())
 	}

@@ -1,0 +1,178 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/eucora/eucora/internal/cab"
+	"github.com/eucora/eucora/internal/store"
+	"github.com/go-json-experiment/json"
+)
+
+const (
+	// sendLimit is how long one attempt may take.
+	sendLimit = 10 * time.Second
+	// batch is how many messages a round takes, and leaseFor how long it may have
+	// them: longer than all of them can take.
+	batch    = 8
+	leaseFor = 2 * time.Minute
+	// lookEvery is how often a channel looks whether there is anything to send.
+	lookEvery = time.Second
+	// firstPause doubles with each attempt, up to longestPause, and has up to a
+	// quarter added. MaxAttempts of them take about a day.
+	firstPause   = 10 * time.Second
+	longestPause = time.Hour
+	// MaxAttempts is how often a message is tried before it is dead.
+	MaxAttempts = 32
+)
+
+// sender sends one message; an error means that it was not sent, or that nobody
+// knows.
+type sender func(ctx context.Context, m message) error
+
+// permanent is an error that trying again cannot mend.
+type permanent struct{ error }
+
+func (p permanent) Unwrap() error { return p.error }
+
+// Delivery sends what is in the outbox. Any number of them, in any number of
+// processes, share the work.
+type Delivery struct {
+	Store  *store.Store
+	Site   *Site
+	Owner  string // of this process alone
+	Log    *slog.Logger
+	Clock  func() time.Time
+	Jitter func(most time.Duration) time.Duration // 0 to most, at random
+}
+
+// Run sends until ctx is done: each channel by itself, so that none waits for
+// another. A message that is on its way when ctx ends is finished.
+func (d *Delivery) Run(ctx context.Context) {
+	var working sync.WaitGroup
+	for _, c := range d.Site.channels {
+		working.Go(func() { d.serve(ctx, c) })
+	}
+	working.Wait()
+}
+
+func (d *Delivery) serve(ctx context.Context, c channel) {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for {
+		for n := batch; n == batch && ctx.Err() == nil; {
+			var err error
+			if n, err = d.round(ctx, c); err != nil && ctx.Err() == nil {
+				d.Log.Warn("notices cannot be sent just now, will try again", "channel", c.name, "error", err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// Round sends what is due in every channel, and returns how many messages were
+// tried.
+func (d *Delivery) Round(ctx context.Context) (int, error) {
+	total := 0
+	var failed []error
+	for _, c := range d.Site.channels {
+		n, err := d.round(ctx, c)
+		total += n
+		failed = append(failed, err)
+	}
+	return total, errors.Join(failed...)
+}
+
+// round sends a batch of what is due in one channel.
+func (d *Delivery) round(ctx context.Context, c channel) (int, error) {
+	now := d.Clock().UTC()
+	due := false
+	err := d.Store.View(ctx, func(r *store.Reader) (err error) {
+		due, err = r.HasDueJob(c.name, now)
+		return err
+	})
+	if err != nil || !due {
+		return 0, err
+	}
+	jobs, err := d.Store.ClaimJobs(ctx, c.name, d.Owner, now, leaseFor, batch)
+	if err != nil {
+		return 0, err
+	}
+	for i, job := range jobs {
+		if ctx.Err() != nil {
+			return i, nil // the others' lease will end
+		}
+		if err := d.try(context.WithoutCancel(ctx), c, job); err != nil {
+			return i, err
+		}
+	}
+	return len(jobs), nil
+}
+
+// try sends one message and writes down what came of it.
+func (d *Delivery) try(ctx context.Context, c channel, job store.Job) error {
+	failed := d.send(ctx, c, job)
+	if failed == nil {
+		return d.Store.FinishJob(ctx, job)
+	}
+	_, hopeless := errors.AsType[permanent](failed)
+	dead := hopeless || job.Attempts >= MaxAttempts
+	d.Log.Warn("notice was not sent", "channel", c.name, "job", job.ID, "attempt", job.Attempts, "dead", dead, "error", failed)
+	return d.Store.FailJob(ctx, job, failed, d.Clock().UTC().Add(d.pause(job.Attempts)), dead)
+}
+
+// pause is how long to wait after an attempt.
+func (d *Delivery) pause(attempt int) time.Duration {
+	pause := firstPause
+	for i := 1; i < attempt && pause < longestPause; i++ {
+		pause *= 2
+	}
+	pause = min(pause, longestPause)
+	return pause + d.Jitter(pause/4)
+}
+
+func (d *Delivery) send(ctx context.Context, c channel, job store.Job) (err error) {
+	defer func() { // a message that cannot be written must not take the others with it
+		if p := recover(); p != nil {
+			err = permanent{fmt.Errorf("panic: %v", p)}
+		}
+	}()
+	var p posted
+	if err := json.Unmarshal(job.Body, &p); err != nil {
+		return permanent{fmt.Errorf("read notice: %w", err)}
+	}
+	m := message{notice: p.Notice, to: p.To, id: job.ID, link: d.Site.linkTo(p.Notice.Name), source: "eucora", sentAt: d.Clock().UTC()}
+	if d.Site.link != nil {
+		m.source = d.Site.link.String()
+	}
+	ctx, cancel := context.WithTimeout(ctx, sendLimit)
+	defer cancel()
+	if m.deployment, err = d.deployment(ctx, p.Notice.DeploymentID); err != nil {
+		return err
+	}
+	return c.send(ctx, m)
+}
+
+// deployment is what a notice is about; nil if it is about none.
+func (d *Delivery) deployment(ctx context.Context, id string) (*cab.Deployment, error) {
+	if id == "" {
+		return nil, nil
+	}
+	var found cab.Deployment
+	err := d.Store.View(ctx, func(r *store.Reader) (err error) {
+		found, err = r.Deployment(id)
+		return err
+	})
+	if cab.KindOf(err) == cab.NotFound {
+		return nil, nil
+	}
+	return &found, err
+}
