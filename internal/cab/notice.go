@@ -160,6 +160,9 @@ func (n *Notice) adjust(e Event) {
 		n.Type, n.Actor, n.Said = string(CABApproved), RiskGate, r.Gate.Rationale
 		n.To, n.Ask, n.Until = nil, "", r.ValidUntil
 	}
+	if e.Type == ApprovalExpired {
+		n.Status = string(ExceptionOver)
+	}
 	if e.Type == CABEscalated {
 		n.To = []Audience{ToSecond}
 		if n.Said == ToAdmins {

@@ -155,24 +155,34 @@ func (d *Delivery) send(ctx context.Context, c channel, job store.Job) (err erro
 	}
 	ctx, cancel := context.WithTimeout(ctx, sendLimit)
 	defer cancel()
-	if m.deployment, err = d.deployment(ctx, p.Notice.DeploymentID); err != nil {
+	if err := d.complete(ctx, &m); err != nil {
 		return err
 	}
 	return c.send(ctx, m)
 }
 
-// deployment is what a notice is about; nil if it is about none.
-func (d *Delivery) deployment(ctx context.Context, id string) (*cab.Deployment, error) {
-	if id == "" {
-		return nil, nil
-	}
-	var found cab.Deployment
-	err := d.Store.View(ctx, func(r *store.Reader) (err error) {
-		found, err = r.Deployment(id)
-		return err
+// complete adds what the event did not say: what is deployed and, of an exception,
+// how risky its request is.
+func (d *Delivery) complete(ctx context.Context, m *message) error {
+	return d.Store.View(ctx, func(r *store.Reader) error {
+		if id := m.notice.DeploymentID; id != "" {
+			found, err := r.Deployment(id)
+			if err != nil && cab.KindOf(err) != cab.NotFound {
+				return err
+			}
+			if err == nil {
+				m.deployment = &found
+			}
+		}
+		if id := m.notice.RequestID; id != "" && m.notice.Gate == "" {
+			found, err := r.Request(id)
+			if err != nil && cab.KindOf(err) != cab.NotFound {
+				return err
+			}
+			if err == nil {
+				m.notice.Score, m.notice.Gate = found.Score, found.Gate.Decision
+			}
+		}
+		return nil
 	})
-	if cab.KindOf(err) == cab.NotFound {
-		return nil, nil
-	}
-	return &found, err
 }

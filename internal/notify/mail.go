@@ -152,7 +152,8 @@ func (m *mailer) send(ctx context.Context, msg message) error {
 	mail.SetMessageIDWithValue(msg.id + "@" + domain)
 	mail.SetDateWithValue(msg.notice.Time)
 	mail.SetGenHeader("Auto-Submitted", "auto-generated")
-	mail.Subject("[Eucora] " + msg.headline())
+	// "=?" would begin an encoded word, which a reader's program decodes.
+	mail.Subject("[Eucora] " + strings.ReplaceAll(msg.headline(), "=?", "= ?"))
 	text, html, err := mailBodies(msg)
 	if err != nil {
 		return permanent{err}
