@@ -49,6 +49,13 @@ type Notice struct {
 	Others        int            `json:"others,omitzero"` // that wait and are not in Waiting
 }
 
+// Posted is what the outbox holds of a notice: one of these for each channel and
+// address.
+type Posted struct {
+	Notice Notice `json:"notice"`
+	To     string `json:"to,omitzero"` // address, if the channel has several
+}
+
 // Waits is one line of a digest.
 type Waits struct {
 	Name   string         `json:"name"`

@@ -145,7 +145,7 @@ func (d *Delivery) send(ctx context.Context, c channel, job store.Job) (err erro
 			err = permanent{fmt.Errorf("panic: %v", p)}
 		}
 	}()
-	var p posted
+	var p cab.Posted
 	if err := json.Unmarshal(job.Body, &p); err != nil {
 		return permanent{fmt.Errorf("read notice: %w", err)}
 	}

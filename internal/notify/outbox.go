@@ -11,13 +11,6 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// posted is the body of a job: what to tell, and which address if the channel has
-// several.
-type posted struct {
-	Notice cab.Notice `json:"notice"`
-	To     string     `json:"to,omitzero"`
-}
-
 // Outbox makes the jobs of a notice, one for each channel and address. It is
 // called in the transaction of the event: it is quick, and knows nothing but the
 // notice and the configuration.
@@ -32,7 +25,7 @@ func (s *Site) Outbox(n cab.Notice) ([]store.Job, error) {
 			addresses = c.addresses(n)
 		}
 		for _, address := range addresses {
-			body, err := json.Marshal(posted{n, address})
+			body, err := json.Marshal(cab.Posted{Notice: n, To: address})
 			if err != nil {
 				return nil, fmt.Errorf("write notice: %w", err)
 			}

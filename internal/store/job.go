@@ -3,12 +3,12 @@ package store
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/eucora/eucora/internal/cab"
+	"github.com/google/uuid"
 )
 
 // Job is something to be done once, later, by whichever replica comes first.
@@ -38,8 +38,8 @@ const maxJobError = 500
 
 // NewJob is a job that is due at once.
 func NewJob(queue, name string, body []byte, now time.Time) Job {
-	sum := sha256.Sum256([]byte(queue + "\n" + name))
-	return Job{ID: hex.EncodeToString(sum[:16]), Queue: queue, Name: name, Body: body, CreatedAt: now, Due: now}
+	id := uuid.NewHash(sha256.New(), uuid.Nil, []byte(queue+"\n"+name), 8)
+	return Job{ID: id.String(), Queue: queue, Name: name, Body: body, CreatedAt: now, Due: now}
 }
 
 // Enqueue adds jobs, in the transaction that makes them necessary: they are there
