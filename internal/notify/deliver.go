@@ -16,10 +16,10 @@ import (
 const (
 	// sendLimit is how long one attempt may take.
 	sendLimit = 10 * time.Second
-	// batch is how many messages a round takes, and leaseFor how long it may have
-	// them: longer than all of them can take.
-	batch    = 8
-	leaseFor = 2 * time.Minute
+	// leaseFor is how long a worker may have a message: longer than an attempt and
+	// what is written before and after it can take. One that dies holds up one
+	// message of a channel for so long.
+	leaseFor = 30 * time.Second
 	// lookEvery is how often a channel looks whether there is anything to send.
 	lookEvery = time.Second
 	// firstPause doubles with each attempt, up to longestPause, and has up to a
@@ -64,9 +64,9 @@ func (d *Delivery) serve(ctx context.Context, c channel) {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for {
-		for n := batch; n == batch && ctx.Err() == nil; {
+		for more := true; more && ctx.Err() == nil; {
 			var err error
-			if n, err = d.round(ctx, c); err != nil && ctx.Err() == nil {
+			if more, err = d.next(ctx, c); err != nil && ctx.Err() == nil {
 				d.Log.Warn("notices cannot be sent just now, will try again", "channel", c.name, "error", err)
 			}
 		}
@@ -78,43 +78,37 @@ func (d *Delivery) serve(ctx context.Context, c channel) {
 	}
 }
 
-// Round sends what is due in every channel, and returns how many messages were
-// tried.
+// Round tries one message of each channel that has one due, and returns how many
+// that were.
 func (d *Delivery) Round(ctx context.Context) (int, error) {
 	total := 0
 	var failed []error
 	for _, c := range d.Site.channels {
-		n, err := d.round(ctx, c)
-		total += n
+		tried, err := d.next(ctx, c)
+		if tried {
+			total++
+		}
 		failed = append(failed, err)
 	}
 	return total, errors.Join(failed...)
 }
 
-// round sends a batch of what is due in one channel.
-func (d *Delivery) round(ctx context.Context, c channel) (int, error) {
+// next tries the message of a channel that has been due longest, if there is one.
+func (d *Delivery) next(ctx context.Context, c channel) (tried bool, err error) {
 	now := d.Clock().UTC()
 	due := false
-	err := d.Store.View(ctx, func(r *store.Reader) (err error) {
+	err = d.Store.View(ctx, func(r *store.Reader) (err error) {
 		due, err = r.HasDueJob(c.name, now)
 		return err
 	})
 	if err != nil || !due {
-		return 0, err
+		return false, err
 	}
-	jobs, err := d.Store.ClaimJobs(ctx, c.name, d.Owner, now, leaseFor, batch)
-	if err != nil {
-		return 0, err
+	jobs, err := d.Store.ClaimJobs(ctx, c.name, d.Owner, now, leaseFor, 1)
+	if err != nil || len(jobs) == 0 { // another was quicker
+		return false, err
 	}
-	for i, job := range jobs {
-		if ctx.Err() != nil {
-			return i, nil // the others' lease will end
-		}
-		if err := d.try(context.WithoutCancel(ctx), c, job); err != nil {
-			return i, err
-		}
-	}
-	return len(jobs), nil
+	return true, d.try(context.WithoutCancel(ctx), c, jobs[0])
 }
 
 // try sends one message and writes down what came of it.

@@ -150,7 +150,7 @@ func TestWorkersDie(t *testing.T) {
 					one := *w.Delivery
 					one.Owner = fmt.Sprint(round, worker)
 					c := one.Site.channels[0]
-					jobs, err := one.Store.ClaimJobs(context.Background(), c.name, one.Owner, one.Clock(), leaseFor, batch)
+					jobs, err := one.Store.ClaimJobs(context.Background(), c.name, one.Owner, one.Clock(), leaseFor, 4)
 					if err != nil {
 						t.Error(err)
 					}
