@@ -90,13 +90,13 @@ func (e Exception) Warn(call Call, r Request, done int) (change Change, step int
 }
 
 // Expire records that the time of an approval has run out. over is false while
-// it has not. A change without an event is nothing to tell: it had ended before,
-// with the exception that it rests on.
+// it has not. A change without an event is nothing to tell: the approval had ended
+// before, revoked or with the exception that it rests on.
 func (r Request) Expire(call Call, exceptions []Exception) (change Change, over bool) {
-	if !r.Status.Approved() || call.Now.Before(r.ValidUntil) {
+	if r.ValidUntil.IsZero() || call.Now.Before(r.ValidUntil) {
 		return Change{}, false
 	}
-	if on := r.restsOn(exceptions); on != nil && on.Status == ExceptionWithdrawn {
+	if on := r.restsOn(exceptions); !r.Status.Approved() || on != nil && on.Status == ExceptionWithdrawn {
 		return Change{}, true
 	}
 	event := r.event(call.as(Clock), ApprovalExpired, EventData{Request: &r})
@@ -107,10 +107,10 @@ func (r Request) Expire(call Call, exceptions []Exception) (change Change, over 
 const DigestHour = 7
 
 // NextDigest is when the digest after a moment is due. planned is when it was
-// thought to be due; a plan more than a day ahead was made by a clock that has
-// been set back since.
+// thought to be due; a plan more than two days ahead was made by a clock that has
+// been set back since. (One that is set back by less than a day tells none twice.)
 func NextDigest(now, planned time.Time) time.Time {
-	if planned.After(now) && planned.Sub(now) <= 24*time.Hour {
+	if planned.After(now) && planned.Sub(now) <= 48*time.Hour {
 		return planned
 	}
 	next := time.Date(now.Year(), now.Month(), now.Day(), DigestHour, 0, 0, 0, time.UTC)

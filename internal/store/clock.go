@@ -25,12 +25,13 @@ type ClockException struct {
 }
 
 // ToEscalate returns requests that wait and were submitted by the first moment and
-// not escalated, or by the second and escalated less than twice; oldest first.
+// not escalated, or by the second (an earlier one) and escalated less than twice;
+// oldest first.
 func (r *Reader) ToEscalate(by []time.Time, limit int) ([]ClockRequest, error) {
 	return all(r, func(row row, c *ClockRequest) error { return scanRequest(withLast(row, &c.Done), &c.Request) },
 		`SELECT `+requestColumns+`, r.clock_escalated FROM cab_request r
 			WHERE `+waitingStatus+`
-				AND (r.submitted_at <= $1 AND r.clock_escalated < 1 OR r.submitted_at <= $2 AND r.clock_escalated < 2)
+				AND r.submitted_at <= $1 AND (r.clock_escalated < 1 OR r.submitted_at <= $2 AND r.clock_escalated < 2)
 			ORDER BY r.submitted_at, r.id LIMIT $3`, micros(by[0]), micros(by[1]), limit)
 }
 
@@ -40,17 +41,17 @@ func (r *Reader) ToEscalate(by []time.Time, limit int) ([]ClockRequest, error) {
 func (r *Reader) ToWarn(now time.Time, by []time.Time, limit int) ([]ClockException, error) {
 	return all(r, func(row row, c *ClockException) error { return scanException(withLast(row, &c.Done), &c.Exception) },
 		`SELECT `+exceptionColumns+`, e.clock_warned FROM cab_exception e
-			WHERE e.status = 'approved' AND e.expires_at > $1
-				AND (e.expires_at <= $2 AND e.clock_warned < 1 OR e.expires_at <= $3 AND e.clock_warned < 2)
+			WHERE e.status = 'approved' AND e.expires_at > $1 AND e.expires_at <= $2
+				AND (e.clock_warned < 1 OR e.expires_at <= $3 AND e.clock_warned < 2)
 			ORDER BY e.expires_at, e.id LIMIT $4`, micros(now), micros(by[0]), micros(by[1]), limit)
 }
 
-// Ended returns requests whose approval is over and not written down as such,
-// the oldest end first. The conditions are, word for word, those of the index
-// request_ends.
+// Ended returns requests whose approval's time is over, and not dealt with; the
+// oldest end first. The conditions are, word for word, those of the index
+// request_ends, and no others, so that it is taken.
 func (r *Reader) Ended(now time.Time, limit int) ([]cab.Request, error) {
 	return all(r, scanRequest, `SELECT `+requestColumns+` FROM cab_request r
-		WHERE r.`+approvedStatus+` AND r.clock_ended = 0 AND r.valid_until <= $1 ORDER BY r.valid_until LIMIT $2`, micros(now), limit)
+		WHERE r.clock_ended = 0 AND r.valid_until > 0 AND r.valid_until <= $1 ORDER BY r.valid_until LIMIT $2`, micros(now), limit)
 }
 
 // MarkEscalated marks how often a request was escalated. Like the others it fails

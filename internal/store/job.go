@@ -29,8 +29,7 @@ type Job struct {
 }
 
 // jobHorizon is further ahead than anything is ever planned: a job that is due
-// or leased beyond it was planned by a clock that has been set back since, and is
-// due now.
+// beyond it was planned by a clock that has been set back since, and is due now.
 const jobHorizon = 2 * time.Hour
 
 // maxJobError bounds, in bytes, what is kept of an error.
@@ -46,8 +45,8 @@ func NewJob(queue, name string, body []byte, now time.Time) Job {
 // if and only if it commits. A job that is there already stays as it is.
 func (tx *Tx) Enqueue(jobs ...Job) {
 	for _, j := range jobs {
-		tx.c.queue(`INSERT INTO job (id, queue, name, body, created_at, due, lease_owner, lease_until, attempts, dead_at, error)
-			VALUES ($1, $2, $3, $4, $5, $6, '', 0, 0, 0, '') ON CONFLICT (id) DO NOTHING`,
+		tx.c.queue(`INSERT INTO job (id, queue, name, body, created_at, due, lease_owner, attempts, dead_at, error)
+			VALUES ($1, $2, $3, $4, $5, $6, '', 0, 0, '') ON CONFLICT (id) DO NOTHING`,
 			-1, j.ID, j.Queue, j.Name, j.Body, micros(j.CreatedAt), micros(j.Due))
 	}
 }
@@ -58,33 +57,40 @@ func scanJob(r row, j *Job) error {
 	return r.Scan(&j.ID, &j.Queue, &j.Name, &j.Body, atTime{&j.CreatedAt}, atTime{&j.Due}, &j.Attempts, atTime{&j.DeadAt}, &j.Error, &j.owner)
 }
 
-const jobIsDue = `j.queue = $1 AND j.dead_at = 0 AND (j.due <= $2 OR j.due > $3) AND (j.lease_until <= $2 OR j.lease_until > $3)`
+// dueJobs reads what can be claimed, the earliest first, and behind it what a clock
+// has planned that was set back since. Each is a range of the index.
+func dueJobs(queue string, now time.Time, limit int, to *[]Job) []statement {
+	const text = `SELECT ` + jobColumns + ` FROM job j WHERE j.queue = $1 AND j.dead_at = 0 AND `
+	return []statement{
+		into(to, scanJob, text+`j.due <= $2 ORDER BY j.due LIMIT $3`, queue, micros(now), limit),
+		into(to, scanJob, text+`j.due > $2 ORDER BY j.due LIMIT $3`, queue, micros(now.Add(jobHorizon)), limit),
+	}
+}
 
 // HasDueJob reports whether anything in a queue can be claimed.
 func (r *Reader) HasDueJob(queue string, now time.Time) (bool, error) {
-	n, err := r.count(`SELECT COUNT(*) FROM (SELECT 1 AS one FROM job j WHERE `+jobIsDue+` LIMIT 1) AS due`,
-		queue, micros(now), micros(now.Add(jobHorizon)))
-	return n > 0, err
+	var found []Job
+	err := r.c.run(dueJobs(queue, now, 1, &found)...)
+	return len(found) > 0, err
 }
 
-// ClaimJobs leases up to limit jobs that are due, the earliest first, to an owner
-// (one worker of one process) for a while. Writers are serial, on all replicas, so
-// nobody else gets them before the lease is over. Whoever does not finish one in
-// time, or dies, loses it to the next who asks: it may then be done twice.
+// ClaimJobs leases up to limit jobs that are due to an owner (one worker of one
+// process) for a while: until then they are not due. Writers are serial, on all
+// replicas, so nobody else gets them before. Whoever does not finish one in time,
+// or dies, loses it to the next who asks: it may then be done twice.
 func (s *Store) ClaimJobs(ctx context.Context, queue, owner string, now time.Time, lease time.Duration, limit int) ([]Job, error) {
 	var claimed []Job
 	err := s.Update(ctx, func(tx *Tx) error {
-		var err error
-		claimed, err = all(&tx.Reader, scanJob, `SELECT `+jobColumns+` FROM job j WHERE `+jobIsDue+` ORDER BY j.due, j.id LIMIT $4`,
-			queue, micros(now), micros(now.Add(jobHorizon)), limit)
-		if err != nil {
+		claimed = nil
+		if err := tx.c.run(dueJobs(queue, now, limit, &claimed)...); err != nil {
 			return err
 		}
+		claimed = claimed[:min(len(claimed), limit)]
 		for i := range claimed {
 			j := &claimed[i]
-			j.owner = owner
+			j.owner, j.Due = owner, now.Add(lease)
 			j.Attempts++
-			tx.c.queue(`UPDATE job SET lease_owner = $2, lease_until = $3, attempts = $4 WHERE id = $1`, 1, j.ID, owner, micros(now.Add(lease)), j.Attempts)
+			tx.c.queue(`UPDATE job SET lease_owner = $2, due = $3, attempts = $4 WHERE id = $1`, 1, j.ID, owner, micros(j.Due), j.Attempts)
 		}
 		return nil
 	})
@@ -115,7 +121,7 @@ func (s *Store) FailJob(ctx context.Context, j Job, why error, due time.Time, de
 		deadAt = s.clock().UTC()
 	}
 	return s.Update(ctx, func(tx *Tx) error {
-		tx.c.queue(`UPDATE job SET due = $3, lease_owner = '', lease_until = 0, dead_at = $4, error = $5 WHERE id = $1 AND lease_owner = $2`,
+		tx.c.queue(`UPDATE job SET due = $3, lease_owner = '', dead_at = $4, error = $5 WHERE id = $1 AND lease_owner = $2`,
 			-1, j.ID, j.owner, micros(due), micros(deadAt), text)
 		return nil
 	})

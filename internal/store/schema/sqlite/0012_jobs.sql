@@ -1,7 +1,7 @@
 -- +goose Up
 -- What is to be done once, later, by whichever replica comes first. A job that is
--- done is gone; one that failed too often is kept, with dead_at. Nothing that the
--- ledger says depends on a job.
+-- done is gone; one that is claimed is due again when its lease is over; one that
+-- failed too often is kept, with dead_at. Nothing that the ledger says depends on it.
 CREATE TABLE job (
     id TEXT NOT NULL PRIMARY KEY,
     queue TEXT NOT NULL,
@@ -10,7 +10,6 @@ CREATE TABLE job (
     created_at INTEGER NOT NULL,
     due INTEGER NOT NULL,
     lease_owner TEXT NOT NULL,
-    lease_until INTEGER NOT NULL,
     attempts INTEGER NOT NULL,
     dead_at INTEGER NOT NULL,
     error TEXT NOT NULL
@@ -22,5 +21,4 @@ CREATE INDEX job_newest ON job (created_at, id);
 ALTER TABLE cab_request ADD COLUMN clock_ended INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE cab_request ADD COLUMN clock_escalated INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE cab_exception ADD COLUMN clock_warned INTEGER NOT NULL DEFAULT 0;
-CREATE INDEX request_ends ON cab_request (valid_until)
-    WHERE status IN ('auto_approved', 'approved', 'conditional') AND clock_ended = 0;
+CREATE INDEX request_ends ON cab_request (valid_until) WHERE clock_ended = 0 AND valid_until > 0;
