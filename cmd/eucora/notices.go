@@ -6,19 +6,27 @@ import (
 	"os"
 	"time"
 
+	"github.com/eucora/eucora/internal/cab"
+	"github.com/eucora/eucora/internal/httpapi"
 	"github.com/eucora/eucora/internal/notify"
+	"github.com/eucora/eucora/internal/store"
 	"github.com/google/uuid"
 )
 
-// notices reads who is told what; nil if nobody is. Secrets are in files of their
-// own, which the file names.
-func (f siteFlags) notices() (*notify.Site, error) {
+// noticeFlags say who is told what.
+type noticeFlags struct {
+	Notices string `help:"A YAML file that says who is told what, and how: mail, Slack, Teams, webhooks, syslog. Without it nobody is told." env:"EUCORA_NOTICES" type:"existingfile" placeholder:"FILE"`
+}
+
+// notices reads the file, and the secrets from the files that it names. Without one
+// both are nil.
+func (f noticeFlags) notices() (*notify.Site, func(cab.Notice) ([]store.Job, error), error) {
 	if f.Notices == "" {
-		return nil, nil
+		return nil, nil, nil
 	}
 	text, err := os.ReadFile(f.Notices)
 	if err != nil {
-		return nil, usage("--notices: %v", err)
+		return nil, nil, usage("--notices: %v", err)
 	}
 	host, err := os.Hostname()
 	if err != nil {
@@ -26,15 +34,15 @@ func (f siteFlags) notices() (*notify.Site, error) {
 	}
 	site, err := notify.Parse(text, notify.Options{ReadFile: os.ReadFile, Hostname: host, Version: version})
 	if err != nil {
-		return nil, usage("--notices %s: %v", f.Notices, err)
+		return nil, nil, usage("--notices %s: %v", f.Notices, err)
 	}
-	return site, nil
+	return site, site.Outbox, nil
 }
 
 // delivery sends what is in the outbox, sharing the work with other replicas.
-func (s *site) delivery(log *slog.Logger) *notify.Delivery {
+func delivery(st *store.Store, site *notify.Site, handler *httpapi.Server, log *slog.Logger) *notify.Delivery {
 	return &notify.Delivery{
-		Store: s.store, Site: s.notices, Owner: uuid.NewString(), Log: log, Clock: time.Now,
+		Store: st, Site: site, Owner: uuid.NewString(), Log: log, Clock: time.Now, Tried: handler.NoticeTried,
 		Jitter: func(most time.Duration) time.Duration { return rand.N(most + 1) },
 	}
 }

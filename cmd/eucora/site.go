@@ -17,7 +17,6 @@ import (
 	"github.com/eucora/eucora/internal/attachment"
 	"github.com/eucora/eucora/internal/cab"
 	"github.com/eucora/eucora/internal/ledger"
-	"github.com/eucora/eucora/internal/notify"
 	"github.com/eucora/eucora/internal/store"
 	"github.com/eucora/eucora/internal/workflow"
 )
@@ -34,7 +33,6 @@ type siteFlags struct {
 	databaseFlags
 	Trust     string `help:"Directory of certificates and public keys whose signatures of artifacts count; without it nobody's do." env:"EUCORA_TRUST" type:"existingdir" placeholder:"DIR"`
 	Witnesses string `help:"A C2SP tlog-policy: who witnesses the ledger, where they are, and how many must. Without it nobody is asked." name:"witness-policy" env:"EUCORA_WITNESS_POLICY" type:"existingfile" placeholder:"FILE"`
-	Notices   string `help:"A YAML file that says who is told what, and how: mail, Slack, Teams, webhooks, syslog. Without it nobody is told." env:"EUCORA_NOTICES" type:"existingfile" placeholder:"FILE"`
 	LedgerKey string `help:"File with the ledger's signing key (default: ledger.key in the data directory; made at the first start)." env:"EUCORA_LEDGER_KEY" placeholder:"FILE"`
 }
 
@@ -108,11 +106,11 @@ func (f siteFlags) witnesses(key string) (*ledger.Trust, error) {
 type site struct {
 	store   *store.Store
 	service *workflow.Service
-	notices *notify.Site // nil: nobody is told
 }
 
-// open opens a site, making it at the first start.
-func (f siteFlags) open(ctx context.Context, log *slog.Logger) (*site, error) {
+// open opens a site, making it at the first start. outbox is how people are told;
+// nil: they are not.
+func (f siteFlags) open(ctx context.Context, log *slog.Logger, outbox func(cab.Notice) ([]store.Job, error)) (*site, error) {
 	if f.Data == "" {
 		return nil, usage("--data (EUCORA_DATA) is empty")
 	}
@@ -132,22 +130,14 @@ func (f siteFlags) open(ctx context.Context, log *slog.Logger) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	notices, err := f.notices()
-	if err != nil {
-		return nil, err
-	}
-	options := store.Options{URL: f.url(), Signer: signer, Log: log}
-	if notices != nil {
-		options.Outbox = notices.Outbox
-	}
-	st, err := store.Open(ctx, options)
+	st, err := store.Open(ctx, store.Options{URL: f.url(), Signer: signer, Log: log, Outbox: outbox})
 	if errors.Is(err, store.ErrAddress) {
 		return nil, usage("%v", err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	s := &site{st, workflow.New(st, workflow.Options{Files: files, Trust: trust, Witnesses: witnesses}), notices}
+	s := &site{st, workflow.New(st, workflow.Options{Files: files, Trust: trust, Witnesses: witnesses})}
 	if err := s.service.Prepare(ctx); err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
@@ -156,7 +146,7 @@ func (f siteFlags) open(ctx context.Context, log *slog.Logger) (*site, error) {
 
 // run opens a site for one command at the machine's own command line.
 func (f siteFlags) run(a *app, do func(s *site, call workflow.Call) error) error {
-	s, err := f.open(a.ctx, slog.New(slog.DiscardHandler))
+	s, err := f.open(a.ctx, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		return err
 	}

@@ -47,6 +47,7 @@ type Delivery struct {
 	Owner  string // of this process alone
 	Log    *slog.Logger
 	Clock  func() time.Time
+	Tried  func(channel, outcome string)          // sent, failed or dead; to be counted
 	Jitter func(most time.Duration) time.Duration // 0 to most, at random
 }
 
@@ -115,10 +116,16 @@ func (d *Delivery) next(ctx context.Context, c channel) (tried bool, err error) 
 func (d *Delivery) try(ctx context.Context, c channel, job store.Job) error {
 	failed := d.send(ctx, c, job)
 	if failed == nil {
+		d.Tried(c.name, "sent")
 		return d.Store.FinishJob(ctx, job)
 	}
 	_, hopeless := errors.AsType[permanent](failed)
 	dead := hopeless || job.Attempts >= MaxAttempts
+	outcome := "failed"
+	if dead {
+		outcome = "dead"
+	}
+	d.Tried(c.name, outcome)
 	d.Log.Warn("notice was not sent", "channel", c.name, "job", job.ID, "attempt", job.Attempts, "dead", dead, "error", failed)
 	return d.Store.FailJob(ctx, job, failed, d.Clock().UTC().Add(d.pause(job.Attempts)), dead)
 }

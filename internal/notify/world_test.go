@@ -62,6 +62,7 @@ func newTelling(t testing.TB, e storetest.Engine, site *Site) *telling {
 	st := storetest.Open(t, store.Options{URL: e.URL(t), Signer: storetest.Key(t), Clock: w.clock, Outbox: site.Outbox})
 	w.Delivery = &Delivery{
 		Store: st, Site: site, Owner: "one", Log: slog.New(slog.DiscardHandler), Clock: w.clock,
+		Tried:  func(channel, outcome string) {},
 		Jitter: func(most time.Duration) time.Duration { return most },
 	}
 	return w
