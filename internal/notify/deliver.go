@@ -162,8 +162,8 @@ func (d *Delivery) send(ctx context.Context, c channel, job store.Job) (err erro
 	return c.send(ctx, m)
 }
 
-// complete adds what the event did not say: what is deployed and, of an exception,
-// how risky its request is.
+// complete adds what the event did not say: what is deployed, how risky the request
+// of an exception is, and what has become of a request since.
 func (d *Delivery) complete(ctx context.Context, m *message) error {
 	return d.Store.View(ctx, func(r *store.Reader) error {
 		if id := m.notice.DeploymentID; id != "" {
@@ -175,15 +175,26 @@ func (d *Delivery) complete(ctx context.Context, m *message) error {
 				m.deployment = &found
 			}
 		}
-		if id := m.notice.RequestID; id != "" && m.notice.Gate == "" {
+		if id := m.notice.RequestID; id != "" {
 			found, err := r.Request(id)
 			if err != nil && cab.KindOf(err) != cab.NotFound {
 				return err
 			}
 			if err == nil {
-				m.notice.Score, m.notice.Gate = found.Score, found.Gate.Decision
+				m.of(found.Request)
 			}
 		}
 		return nil
 	})
+}
+
+// of adds what a request says now.
+func (m *message) of(r cab.Request) {
+	n := &m.notice
+	if n.Gate == "" {
+		n.Score, n.Gate = r.Score, r.Gate.Decision
+	}
+	if n.Subject.Kind == cab.KindRequest && string(r.Status) != n.Status && n.Type != string(cab.ApprovalExpired) {
+		m.now = r.Status
+	}
 }

@@ -297,3 +297,55 @@ channels:
 		}
 	}
 }
+
+// TestWhatHasBecomeOfIt: a message that was held up says what has become of its
+// request since; and one about an exception how risky the request is, and what for.
+func TestWhatHasBecomeOfIt(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, e storetest.Engine) {
+		r := newReceiver(t)
+		w := newTelling(t, e, parse(t, webhooks(r.URL), files{"secret": testSecret}))
+		asked := request()
+		asked.PackageID, asked.DeploymentID, asked.Revision = asked.ID, asked.ID, 1
+		decided := asked
+		decided.Status, decided.Revision = cab.ApprovedByCAB, 2
+		exception := cab.Exception{ID: asked.ID, Name: cab.ExceptionName(asked.ID), RequestID: asked.ID, Status: cab.ExceptionPending, Reason: "needed", Revision: 1}
+		deployment := &cab.Deployment{ID: asked.ID, CorrelationID: asked.ID, AppName: "7-Zip", AppVersion: "24.09", TargetRing: cab.Pilot, Revision: 1}
+		first, second := submitted(asked, w.clock()), submitted(asked, w.clock().Add(time.Second))
+		first.DeploymentID, second.DeploymentID = asked.ID, asked.ID
+		second.Type, second.Subject, second.Data = cab.ExceptionRequested, cab.Subject{Kind: cab.KindException, ID: asked.ID}, cab.EventData{Exception: &exception}
+		err := w.Store.Update(context.Background(), func(tx *store.Tx) error {
+			if err := tx.Save(cab.Change{Deployment: deployment, Request: &asked, Events: []cab.Event{first}}); err != nil {
+				return err
+			}
+			return tx.Save(cab.Change{Request: &decided, Exceptions: []*cab.Exception{&exception}, Events: []cab.Event{second}})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.advance(time.Minute)
+		w.rounds()
+		var got []string
+		for _, body := range r.bodies {
+			var event struct {
+				Data struct {
+					Headline string `json:"headline"`
+					Notice   struct {
+						Risk float64 `json:"risk_score"`
+						Now  string  `json:"status_now"`
+					} `json:"notice"`
+				} `json:"data"`
+			}
+			if err := json.Unmarshal(body, &event); err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, fmt.Sprint(event.Data.Headline, " ", event.Data.Notice.Risk, " ", event.Data.Notice.Now))
+		}
+		want := []string{
+			asked.Name + " waits for a decision: 7-Zip 24.09 to PILOT 62.75 approved",
+			exception.Name + " is asked for: 7-Zip 24.09 to PILOT 62.75 ",
+		}
+		if strings.Join(got, "\n") != strings.Join(want, "\n") {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	})
+}

@@ -2,9 +2,11 @@ package notify
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"html"
+	"io"
 	"net"
 	"regexp"
 	"strings"
@@ -237,46 +239,60 @@ func TestHostileMail(t *testing.T) {
 
 // TestSyslogArrives by each transport, framed as its RFC says.
 func TestSyslogArrives(t *testing.T) {
-	tcp, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer tcp.Close()
+	pair, roots := certificate(t)
+	tcp, secure := listen(t), listen(t)
 	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer udp.Close()
-	lines := make(chan string, 2)
-	read := func(r interface{ Read([]byte) (int, error) }) {
+	lines := make(chan string, 3)
+	read := func(name string, r io.Reader) {
 		buffer := make([]byte, 8192)
-		n, _ := r.Read(buffer)
-		lines <- string(buffer[:n])
-	}
-	go func() {
-		if conn, err := tcp.Accept(); err == nil {
-			read(conn)
+		n, err := r.Read(buffer)
+		if err != nil {
+			t.Error(err)
 		}
-	}()
-	go read(udp.(*net.UDPConn))
-	site := parse(t, "channels:\n- {name: tcp, syslog: {address: 'tcp://"+tcp.Addr().String()+"'}}\n- {name: udp, syslog: {address: 'udp://"+udp.LocalAddr().String()+"'}}", nil)
-	w := newTelling(t, storetest.Engines(t)[0], site)
+		lines <- name + string(buffer[:n])
+	}
+	accept := func(name string, l net.Listener) {
+		if conn, err := l.Accept(); err == nil {
+			read(name, conn)
+		}
+	}
+	go accept("tcp ", tcp)
+	go accept("tls ", tls.NewListener(secure, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}))
+	go read("udp ", udp.(*net.UDPConn))
+	text := "ca_file: roots\nchannels:\n"
+	for name, address := range map[string]net.Addr{"tcp": tcp.Addr(), "tls": secure.Addr(), "udp": udp.LocalAddr()} {
+		text += fmt.Sprintf("  - {name: %s, syslog: {address: '%s://%s'}}\n", name, name, address)
+	}
+	w := newTelling(t, storetest.Engines(t)[0], parse(t, text, files{"roots": roots}))
 	about := w.happens()
 	w.rounds()
-	framed := 0
-	for range 2 {
-		line := <-lines
-		if count, rest, ok := strings.Cut(line, " <"); ok && !strings.HasPrefix(line, "<") {
-			framed++
-			if line = "<" + rest; count != fmt.Sprint(len(line)) {
-				t.Errorf("counted %s, has %d", count, len(line))
+	for _, j := range w.jobs(false) {
+		t.Errorf("%s: %s", j.Queue, j.Error)
+	}
+	for range 3 {
+		name, line, _ := strings.Cut(<-lines, " ")
+		if name != "udp" {
+			count, rest, _ := strings.Cut(line, " ")
+			if line = rest; count != fmt.Sprint(len(line)) {
+				t.Errorf("%s: counted %s, has %d", name, count, len(line))
 			}
 		}
 		if !strings.HasPrefix(line, "<109>1 ") || !strings.Contains(line, " host eucora - CAB_SUBMITTED - CEF:0|Eucora|Eucora|1|CAB_SUBMITTED|"+about.Name+" waits for a decision|3|") {
-			t.Errorf("got %q", line)
+			t.Errorf("%s: got %q", name, line)
 		}
 	}
-	if framed != 1 {
-		t.Errorf("%d of two are counted", framed)
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(func() { l.Close() })
+	return l
 }

@@ -68,7 +68,7 @@ func (c *mailConfig) options(o Options, roots *x509.CertPool) (host string, opti
 	case "tls":
 		options = append(options, gomail.WithSSL())
 	case "none":
-		if ip := net.ParseIP(host); (ip == nil || !ip.IsLoopback()) && host != "localhost" || c.Username != "" {
+		if !thisMachine(host) || c.Username != "" {
 			return "", nil, errors.New("security: none is for a relay on this machine, without a password; want starttls or tls")
 		}
 		options = append(options, gomail.WithTLSPolicy(gomail.NoTLS))

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 
@@ -21,8 +22,8 @@ type poster struct {
 	client *http.Client
 }
 
-// newPoster: https everywhere but to this machine itself is not insisted on, for
-// receivers in the same network; redirects are not followed.
+// newPoster: redirects are not followed. That the address is https is not insisted
+// on here, for webhooks in the same network.
 func newPoster(address string, roots *x509.CertPool) (*poster, error) {
 	u, err := url.Parse(address)
 	if err != nil || !webAddress(u) {
@@ -34,6 +35,18 @@ func newPoster(address string, roots *x509.CertPool) (*poster, error) {
 		Timeout: sendLimit, Transport: transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
+}
+
+// private reports whether nobody on the way sees what is posted, and where.
+func (p *poster) private() bool {
+	u, err := url.Parse(p.url)
+	return err == nil && (u.Scheme == "https" || thisMachine(u.Hostname()))
+}
+
+// thisMachine reports whether a host is the one that we are on.
+func thisMachine(host string) bool {
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback() || host == "localhost"
 }
 
 // maxReply bounds, in bytes, what is read of an answer. None of it is used.
@@ -75,6 +88,9 @@ func (c *chatConfig) make(o Options, roots *x509.CertPool, form func(message) an
 		return nil, err
 	}
 	p, err := newPoster(address, roots)
+	if err == nil && !p.private() {
+		err = errors.New("want https, for whoever sees the address can write there")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("url_file: %w", err)
 	}

@@ -78,6 +78,7 @@ type publicNotice struct {
 	RiskScore     *float64    `json:"risk_score,omitzero"`
 	Gate          string      `json:"gate,omitzero"`
 	Status        string      `json:"status,omitzero"`
+	StatusNow     string      `json:"status_now,omitzero"` // of the request, if it is another by now
 	Reason        string      `json:"reason,omitzero"`
 	Ask           string      `json:"ask,omitzero"`
 	Until         time.Time   `json:"until,omitzero"`
@@ -89,7 +90,7 @@ func (w *webhook) send(ctx context.Context, m message) error {
 	n := m.notice
 	public := publicNotice{
 		Type: n.Type, Actor: n.Actor, CorrelationID: n.CorrelationID, DeploymentID: n.DeploymentID, RequestID: n.RequestID, Subject: n.Subject,
-		Gate: string(n.Gate), Status: n.Status, Reason: n.Said, Ask: n.Ask, Until: n.Until, Concerns: n.Concerns,
+		Gate: string(n.Gate), Status: n.Status, StatusNow: string(m.now), Reason: n.Said, Ask: n.Ask, Until: n.Until, Concerns: n.Concerns,
 	}
 	if n.Gate != "" {
 		score := n.Score.Float()

@@ -13,6 +13,7 @@ import (
 type message struct {
 	notice     cab.Notice
 	deployment *cab.Deployment // nil if there is none
+	now        cab.Status      // of its request, if it is another by now; ""
 	link       string          // "" if there is none
 	to         string          // address; "" where the channel is one place
 	id         string          // of the job: one for each address
@@ -126,7 +127,7 @@ func (m message) facts() []fact {
 	if n.Gate != "" {
 		facts = append(facts, fact{"Risk", fmt.Sprintf("%s of 100, %s", n.Score, words(string(n.Gate)))})
 	}
-	facts = append(facts, fact{"Status", words(n.Status)}, fact{"Why", said})
+	facts = append(facts, fact{"Status", words(n.Status)}, fact{"Why", said}, fact{"By now", words(string(m.now))})
 	for _, w := range n.Waiting {
 		facts = append(facts, fact{w.Name, fmt.Sprintf("%s, of %s, until %s", words(w.Status), w.By.Username, when(w.Until))})
 	}

@@ -95,6 +95,7 @@ func TestWhatCannotBeMeant(t *testing.T) {
 		"channels: [{name: a, to: [boss], slack: {url_file: url}}]":                                        `to: "boss" is nobody`,
 		"channels: [{name: a, slack: {url_file: url}}, {name: a, teams: {url_file: url}}]":                 "there is another a",
 		"channels: [{name: a, slack: {url_file: nothing}}]":                                                "url_file: file does not exist",
+		"channels: [{name: a, slack: {url_file: clear}}]":                                                  "want https",
 		"channels: [{name: a, slack: {url: 'https://h/'}}]":                                                "field url not found",
 		"channels: [{name: a, webhook: {url: 'https://h/', secret_file: url}}]":                            "secret_file: want whsec_",
 		"channels: [{name: a, webhook: {url: '/h', secret_file: secret}}]":                                 "url: want an address",
@@ -113,7 +114,7 @@ func TestWhatCannotBeMeant(t *testing.T) {
 		strings.Replace(mail, "admins", "board", 1) + "}}]":    "nobody is in admins",
 		strings.Replace(mail, "admins", "everyone", 1) + "}}]": `"everyone" is nobody`,
 	} {
-		_, err := Parse([]byte(text), Options{ReadFile: files{"url": "https://hooks.example.org/x", "secret": testSecret}.read})
+		_, err := Parse([]byte(text), Options{ReadFile: files{"url": "https://hooks.example.org/x", "clear": "http://hooks.example.org/x", "secret": testSecret}.read})
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: got %v, want %q", text, err, want)
 		}

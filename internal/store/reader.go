@@ -121,6 +121,9 @@ func (tx *Tx) Save(change cab.Change) error {
 	if err := tx.appendEvents(change.Events); err != nil {
 		return err
 	}
+	if tx.growth.writer.store.outbox == nil {
+		return nil
+	}
 	for _, e := range change.Events {
 		if n, ok := cab.NoticeOf(e); ok {
 			if err := tx.Notify(n); err != nil {
