@@ -151,16 +151,16 @@ func TestNextDigest(t *testing.T) {
 func TestTheRequesterIsAlwaysTold(t *testing.T) {
 	erin := Person{"e", "erin"}
 	for kind := range tellings {
-		e := Event{ID: "1", Type: kind, Actor: Clock}
+		e := Event{ID: "1", Time: clockCall.Now, Type: kind, Actor: Clock}
 		switch kind {
 		case ExceptionRequested, ExceptionApproved, ExceptionRejected, ExceptionEnding, ExceptionExpired, ExceptionRevoked:
-			e.Data.Exception = &Exception{Requester: erin}
+			e.Data.Exception = &Exception{Requester: erin, ExpiresAt: clockCall.Now}
 		case DeploymentFailed, RollbackStarted:
 			e.Data.Deployment = &Deployment{CreatedBy: erin}
 		case EvidenceTampered:
 			continue // nobody asked for it
 		default:
-			e.Data.Request = &Request{SubmittedBy: erin}
+			e.Data.Request = &Request{SubmittedBy: erin, ValidUntil: clockCall.Now}
 		}
 		n, ok := NoticeOf(e)
 		if !ok || n.Concerns != erin || n.ID != "1" {
@@ -169,6 +169,20 @@ func TestTheRequesterIsAlwaysTold(t *testing.T) {
 		e.Data = EventData{} // what lacks its rows is told all the same, and breaks nothing
 		if n, ok := NoticeOf(e); ok && n.Type != string(kind) {
 			t.Errorf("%s: %+v", kind, n)
+		}
+	}
+}
+
+// TestOldEnds: that something was over a week ago is no news.
+func TestOldEnds(t *testing.T) {
+	for _, since := range []time.Duration{0, news, news + 1} {
+		end := clockCall.Now.Add(-since)
+		for kind, data := range map[EventType]EventData{
+			ApprovalExpired: {Request: &Request{ValidUntil: end}}, ExceptionExpired: {Exception: &Exception{ExpiresAt: end}},
+		} {
+			if _, told := NoticeOf(Event{Type: kind, Time: clockCall.Now, Data: data}); told != (since <= news) {
+				t.Errorf("%s, over for %s: told %t", kind, since, told)
+			}
 		}
 	}
 }

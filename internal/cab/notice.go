@@ -112,7 +112,7 @@ var tellings = map[EventType]telling{
 // where they are told nothing.
 func NoticeOf(e Event) (n Notice, ok bool) {
 	told, ok := tellings[e.Type]
-	if !ok || e.Type == CABApproved && e.Data.Request == nil {
+	if !ok || e.Type == CABApproved && e.Data.Request == nil || e.old() {
 		return Notice{}, false
 	}
 	n = Notice{
@@ -137,6 +137,21 @@ func NoticeOf(e Event) (n Notice, ok bool) {
 	}
 	n.adjust(e)
 	return n, true
+}
+
+// news is how long after an end people are told of it. What was over for longer
+// when it was found (a program of before the clock, a machine that was off for
+// weeks) is written down, and nobody is told one by one.
+const news = 7 * 24 * time.Hour
+
+func (e Event) old() bool {
+	switch d := e.Data; {
+	case e.Type == ApprovalExpired && d.Request != nil:
+		return e.Time.Sub(d.Request.ValidUntil) > news
+	case e.Type == ExceptionExpired && d.Exception != nil:
+		return e.Time.Sub(d.Exception.ExpiresAt) > news
+	}
+	return false
 }
 
 func (n *Notice) ofRequest(r Request) {

@@ -188,7 +188,7 @@ func TestClocksGoWrong(t *testing.T) {
 		w.sweep()
 		want(cab.CABEscalated, "forgotten", cab.ToAdmins)
 		want(cab.CABEscalated, "slow")
-		w.clock.advance(15 * 24 * time.Hour) // 17½ days: "ten" is over, "thirty" has 12 to go
+		w.clock.advance(14 * 24 * time.Hour) // 16½ days: "ten" is over, "thirty" has 13½ to go
 		w.sweep()
 		want(cab.ExceptionEnding, "x-thirty", cab.FourteenDays)
 		want(cab.ExceptionEnding, "x-ten")
