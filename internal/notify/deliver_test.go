@@ -280,6 +280,7 @@ channels:
 	}{
 		{[]cab.Audience{cab.ToBoard}, "erin", "mail cab@example.org, mail erin@example.org, chat , all "},
 		{nil, "eve", "mail e.v@example.net, all "},
+		{[]cab.Audience{cab.ToSecond}, "eve", "mail e.v@example.net, mail root@example.org, all "},
 		{[]cab.Audience{cab.ToSecurity}, "", "mail root@example.org, all "},
 		{nil, "no address\r\nBcc: x", "mail root@example.org, all "},
 	} {

@@ -112,7 +112,11 @@ func (c *mailConfig) check() error {
 func (c *mailConfig) addresses(n cab.Notice) []string {
 	var all []string
 	for _, to := range n.To {
-		all = append(all, c.Lists[to]...)
+		list := c.Lists[to]
+		if to == cab.ToSecond && len(list) == 0 {
+			list = c.Lists[cab.ToAdmin] // what has waited too long must reach somebody
+		}
+		all = append(all, list...)
 	}
 	if n.Concerns.Username != "" {
 		all = append(all, c.of(n.Concerns)...)
