@@ -196,8 +196,8 @@ func makeKey(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("ledger key: %w", err)
 	}
-	err = writeTo(path, os.Link, func(w io.Writer) error {
-		_, err := io.WriteString(w, strings.TrimSpace(secret)+"\n")
+	err = writeTo(path, os.Link, func(file *os.File) error {
+		_, err := io.WriteString(file, strings.TrimSpace(secret)+"\n")
 		return err
 	})
 	if err != nil && !errors.Is(err, fs.ErrExist) {
