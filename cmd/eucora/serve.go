@@ -124,7 +124,7 @@ func (c *serveCmd) start(ctx context.Context, log *slog.Logger) (*server, error)
 	if err != nil {
 		return nil, err
 	}
-	s, err := c.open(ctx, log, outbox)
+	s, err := c.openTelling(ctx, log, outbox)
 	if err != nil {
 		return nil, err
 	}

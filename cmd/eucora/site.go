@@ -108,9 +108,13 @@ type site struct {
 	service *workflow.Service
 }
 
-// open opens a site, making it at the first start. outbox is how people are told;
-// nil: they are not.
-func (f siteFlags) open(ctx context.Context, log *slog.Logger, outbox func(cab.Notice) ([]store.Job, error)) (*site, error) {
+// open opens a site, making it at the first start. Nobody is told what is done on it.
+func (f siteFlags) open(ctx context.Context, log *slog.Logger) (*site, error) {
+	return f.openTelling(ctx, log, nil)
+}
+
+// openTelling opens a site; outbox is how people are told, nil: they are not.
+func (f siteFlags) openTelling(ctx context.Context, log *slog.Logger, outbox func(cab.Notice) ([]store.Job, error)) (*site, error) {
 	if f.Data == "" {
 		return nil, usage("--data (EUCORA_DATA) is empty")
 	}
@@ -146,7 +150,7 @@ func (f siteFlags) open(ctx context.Context, log *slog.Logger, outbox func(cab.N
 
 // run opens a site for one command at the machine's own command line.
 func (f siteFlags) run(a *app, do func(s *site, call workflow.Call) error) error {
-	s, err := f.open(a.ctx, slog.New(slog.DiscardHandler), nil)
+	s, err := f.open(a.ctx, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
