@@ -171,7 +171,7 @@ func TestReplicasAreKilled(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	deadline := time.After(2 * time.Minute)
+	deadline := time.After(4 * time.Minute)
 	repeated := 0
 	for done := false; !done; {
 		r.mu.Lock()

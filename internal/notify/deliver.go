@@ -16,10 +16,10 @@ import (
 const (
 	// sendLimit is how long one attempt may take.
 	sendLimit = 10 * time.Second
-	// leaseFor is how long a worker may have a message: longer than an attempt and
-	// what is written before and after it can take. One that dies holds up one
-	// message of a channel for so long.
-	leaseFor = 30 * time.Second
+	// leaseFor is how long a worker may have a message: longer than an attempt (by
+	// mail, three steps that may each take sendLimit) and what is written before and
+	// after it can take. One that dies holds up one message of a channel for so long.
+	leaseFor = 45 * time.Second
 	// lookEvery is how often a channel looks whether there is anything to send.
 	lookEvery = time.Second
 	// firstPause doubles with each attempt, up to longestPause, and has up to a
