@@ -313,8 +313,8 @@ DOERS = {"packaging_engineer": "DEPLOYMENT_CREATED EVIDENCE_CREATED CAB_SUBMITTE
          "cab_member": "CAB_REVIEW_STARTED CAB_VOTE_CAST CAB_APPROVED CAB_REJECTED APPROVAL_REVOKED",
          "security_reviewer": "EXCEPTION_APPROVED EXCEPTION_REJECTED EXCEPTION_REVOKED APPROVAL_REVOKED",
          "publisher": "DEPLOYMENT_STARTED DEPLOYMENT_COMPLETED DEPLOYMENT_FAILED ROLLBACK_INITIATED ROLLBACK_COMPLETED CHECK_REPORTED PERMIT_ISSUED",
-         "admin": "MODEL_CHANGED POLICY_CHANGED", "system:setup": "MODEL_CHANGED POLICY_CHANGED", "system:clock": "EXCEPTION_EXPIRED",
-         "system:risk-gate": "RISK_ASSESSED CAB_APPROVED", "system:guard": "EVIDENCE_TAMPERED PERMIT_VOIDED"}
+         "admin": "MODEL_CHANGED POLICY_CHANGED", "system:setup": "MODEL_CHANGED POLICY_CHANGED", "system:risk-gate": "RISK_ASSESSED CAB_APPROVED",
+         "system:clock": "EXCEPTION_EXPIRED APPROVAL_EXPIRED CAB_ESCALATED EXCEPTION_ENDING", "system:guard": "EVIDENCE_TAMPERED PERMIT_VOIDED"}
 NAMED = {"DEPLOYMENT_CREATED": "deployment created_by created_at", "EVIDENCE_CREATED": "evidence created_by created_at",
          "CAB_SUBMITTED": "request submitted_by submitted_at", "CAB_VOTE_CAST": "vote voter at", "CAB_APPROVED": "decision decider decided_at",
          "CAB_REJECTED": "decision decider decided_at", "EXCEPTION_REQUESTED": "exception requested_by requested_at",

@@ -40,6 +40,7 @@ type commands struct {
 	Withdraw   withdrawCmd   `cmd:"" help:"Take your request back."`
 	Revoke     revokeCmd     `cmd:"" help:"End an approval."`
 	Exception  exceptionCmd  `cmd:"" help:"Exceptions for high risks."`
+	Notice     noticeCmd     `cmd:"" help:"What people are still to be told."`
 	Risk       riskCmd       `cmd:"" help:"Risk models: score, check, show, publish."`
 	Policy     policyCmd     `cmd:"" help:"Policies: show, publish."`
 	Audit      auditCmd      `cmd:"" help:"The ledger: trails and verification."`

@@ -48,6 +48,10 @@ const (
 	CheckReported EventType = "CHECK_REPORTED"
 	PermitIssued  EventType = "PERMIT_ISSUED"
 	PermitVoided  EventType = "PERMIT_VOIDED"
+	// What the clock finds due is beyond it too; no row changes with it.
+	ApprovalExpired EventType = "APPROVAL_EXPIRED"
+	CABEscalated    EventType = "CAB_ESCALATED"
+	ExceptionEnding EventType = "EXCEPTION_ENDING"
 )
 
 // EventTypes lists every event type.
@@ -59,6 +63,7 @@ func EventTypes() []EventType {
 		DeploymentFailed, RollbackStarted, RollbackCompleted, EvidenceTampered, UserChanged, TokenChanged,
 		ModelChanged, PolicyChanged, AccessRefused, KeyChanged,
 		CheckReported, PermitIssued, PermitVoided,
+		ApprovalExpired, CABEscalated, ExceptionEnding,
 	}
 }
 

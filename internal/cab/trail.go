@@ -78,6 +78,9 @@ var doers = map[EventType]doer{
 	CheckReported:       byPublisher,
 	PermitIssued:        byPublisher,
 	PermitVoided:        {house: Guard},
+	ApprovalExpired:     {house: Clock},
+	CABEscalated:        {house: Clock},
+	ExceptionEnding:     {house: Clock},
 }
 
 func (d doer) is(a Actor) bool {

@@ -100,6 +100,9 @@ var mappings = map[cab.EventType]mapping{
 	cab.CheckReported:       {apiActivity, update, informational, "reported a check of the deployment", "deployment.report", false},
 	cab.PermitIssued:        {entityManagement, create, informational, "was given the permit", "", false},
 	cab.PermitVoided:        {entityManagement, deactivate, medium, "found void the permit", "", false},
+	cab.ApprovalExpired:     {entityManagement, deactivate, informational, "recorded the end of the approval of", "", false},
+	cab.CABEscalated:        {entityManagement, update, low, "told others of", "", false},
+	cab.ExceptionEnding:     {entityManagement, update, low, "warned of the end of the exception", "", false},
 	cab.KeyChanged:          {entityManagement, byChange, medium, "changed the attestation key", "", false},
 }
 

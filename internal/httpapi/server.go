@@ -96,6 +96,11 @@ func (s *Server) WitnessFailed(name string) {
 	s.metrics.GetOrCreateCounter(fmt.Sprintf(`eucora_witness_failures_total{witness=%q}`, name)).Inc()
 }
 
+// NoticeTried counts an attempt to send a notice: sent, failed or dead.
+func (s *Server) NoticeTried(channel, outcome string) {
+	s.metrics.GetOrCreateCounter(fmt.Sprintf(`eucora_notices_total{channel=%q,outcome=%q}`, channel, outcome)).Inc()
+}
+
 // TimestampFailed counts a call to a time-stamping authority that brought none.
 func (s *Server) TimestampFailed() {
 	s.metrics.GetOrCreateCounter("eucora_timestamp_failures_total").Inc()
