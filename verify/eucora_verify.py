@@ -17,7 +17,6 @@ class Refused(Exception): pass  # it says what does not hold
 def need(holds, why):
     if not holds: raise Refused(why)
 def sha256(data): return hashlib.sha256(data).digest()
-
 # The zip has exactly one encoding: its headers are made again, and compared.
 MIB = 1 << 20
 LIMITS = {"manifest": 16 * MIB, "checkpoint": MIB, "trust": 64 << 10, "timestamp.tsr": MIB, "model.json": MIB, "policy.json": MIB, "events.json": 65535,
@@ -214,7 +213,6 @@ def root_of(path, seq, size, leaf):
         seq, last = seq >> 1, last >> 1
     need(next(path, None) is None, "the proof is too long")
     return node
-
 # Facts, score and gate: from the evidence's document, the risk model and the policy alone.
 Fact = collections.namedtuple("Fact", "state value derived", defaults=(None, False))
 COVERAGE, COMPONENTS = "test_results.coverage_percent", "deployment_plan.affected_components"
@@ -401,7 +399,6 @@ def check_event(name, leaf, proof, note, size, root):
          f"{name} is not in the tree that was signed")
     check_doer(event)
     return event
-
 def verify(data, key=None, given=None, tell=print):
     """Makes every check, tells each in a line, and returns whether all hold. key, given: the log's key or the trust policy of whoever asks."""
     held = []
