@@ -214,7 +214,7 @@ func (o *opening) order() {
 			o.close(RingNotReady, "%s comes before %s, and is %s", before, ring, p.State)
 		case !p.promoted():
 			o.close(RingNotPromoted, "%d of %d devices succeeded in %s, and %d %% are wanted before %s",
-				p.Succeeded, p.Succeeded+p.Failed, before, terms[before].success, ring)
+				p.Succeeded, p.begun(), before, terms[before].success, ring)
 		}
 		if p.Incident {
 			o.close(RingIncident, "a security incident was reported in %s", before)

@@ -329,4 +329,7 @@ func TestPromotion(t *testing.T) {
 			t.Errorf("%s with %d and %d: %t", c.ring, c.succeeded, c.failed, got)
 		}
 	}
+	if (RingProgress{Ring: Lab, Devices: 10, Succeeded: 9}).promoted() {
+		t.Error("nobody knows of one of ten")
+	}
 }

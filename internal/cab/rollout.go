@@ -53,11 +53,14 @@ func (r Ring) before() (Ring, bool) {
 }
 
 // promoted reports whether enough devices succeeded for the next ring, in whole
-// numbers: nothing is rounded.
+// numbers: nothing is rounded. One of which nothing was reported has not succeeded.
 func (p RingProgress) promoted() bool {
-	all := p.Succeeded + p.Failed
+	all := p.begun()
 	return all > 0 && p.Succeeded*100 >= terms[p.Ring].success*all
 }
+
+// begun is how many devices there are in the ring.
+func (p RingProgress) begun() int { return max(p.Devices, p.Succeeded+p.Failed) }
 
 func (d Deployment) ringOf(ring Ring) (RingProgress, bool) {
 	i := slices.IndexFunc(d.Rings, func(p RingProgress) bool { return p.Ring == ring })
