@@ -8,6 +8,7 @@ import (
 type userCmd struct {
 	Add     userAddCmd     `cmd:"" help:"Make an account."`
 	List    userListCmd    `cmd:"" help:"List accounts."`
+	Invite  userInviteCmd  `cmd:"" help:"Make a link with which a person sets their password for the console, once."`
 	Disable userDisableCmd `cmd:"" help:"End an account's access at once. Accounts are never deleted."`
 	Role    userRoleCmd    `cmd:"" help:"Give an account another role."`
 }

@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -64,5 +65,7 @@ func (s *Service) Sweep(ctx context.Context) error {
 	if err := s.releaseWitnessed(ctx); err != nil {
 		return err
 	}
-	return s.store.Update(ctx, func(tx *store.Tx) error { return tx.PruneReplays(s.now().Add(-replayFor)) })
+	return s.store.Update(ctx, func(tx *store.Tx) error {
+		return errors.Join(tx.PruneReplays(s.now().Add(-replayFor)), tx.PruneSignIns(s.now()))
+	})
 }

@@ -94,6 +94,9 @@ func (s *Service) onRequest(ctx context.Context, call Call, action cab.Action, i
 	}
 	return doWith(s, call, action, run, func(tx *store.Tx, c cab.Call, in store.RequestInput) (RequestRow, error) {
 		change, err := act(c, in)
+		if err == nil && call.Seen != 0 && call.Seen != in.Request.Revision {
+			err = &cab.Error{Kind: cab.Conflict, Code: "CHANGED_MEANWHILE", Message: in.Request.Name + " has changed since you looked at it; look at it again before you decide"}
+		}
 		if err != nil {
 			return RequestRow{}, err
 		}

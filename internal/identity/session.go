@@ -1,0 +1,275 @@
+package identity
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/eucora/eucora/internal/cab"
+	"github.com/eucora/eucora/internal/store"
+)
+
+// A session's secret in the cookie, and that of a sign-in link, is <id>_<secret>,
+// as a token's is: the id finds the row, the secret is compared by its SHA-256.
+var secretForm = regexp.MustCompile(`^([0-9a-f]{32})_([A-Za-z0-9_-]{43})$`)
+
+// newSecret makes an id and a secret from the system's randomness.
+func newSecret() (id, shown, secretHash string) {
+	var raw [48]byte
+	rand.Read(raw[:])
+	id = hex.EncodeToString(raw[:16])
+	secret := base64.RawURLEncoding.EncodeToString(raw[16:])
+	return id, id + "_" + secret, hashOf(secret)
+}
+
+// NewLink makes the secret of a sign-in link. secret is shown once; only its hash
+// is kept.
+func NewLink() (id, secret, secretHash string) { return newSecret() }
+
+// Sessions tells who is signed in to the console, and signs people in. It is safe
+// for concurrent use.
+type Sessions struct {
+	store *store.Store
+	clock func() time.Time
+	hash  *hasher
+}
+
+// NewSessions makes it. clock nil means the machine's.
+func NewSessions(st *store.Store, clock func() time.Time) *Sessions {
+	if clock == nil {
+		clock = time.Now
+	}
+	return &Sessions{store: st, clock: clock, hash: newHasher()}
+}
+
+// Who is somebody signed in.
+type Who struct {
+	Actor     cab.Actor
+	SessionID string
+	Expires   time.Time // if it is not used any more
+}
+
+// errSignedOut is one for all reasons: which it was is nobody's business.
+func errSignedOut() error { return &Refusal{Reason: "you are not signed in, or no longer"} }
+
+func (s *Sessions) now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }
+
+// Of returns who holds the secret of a cookie. Whoever has none that is good gets a
+// *Refusal; other errors are the store's.
+func (s *Sessions) Of(ctx context.Context, secret string) (Who, error) {
+	form := secretForm.FindStringSubmatch(secret)
+	if form == nil {
+		return Who{}, errSignedOut()
+	}
+	var row store.SessionRow
+	err := s.store.View(ctx, func(r *store.Reader) (err error) {
+		row, err = r.Session(form[1])
+		return err
+	})
+	if err != nil && cab.KindOf(err) != cab.NotFound {
+		return Who{}, err
+	}
+	now := s.now()
+	match := subtle.ConstantTimeCompare([]byte(hashOf(form[2])), []byte(row.SecretHash)) == 1
+	if err != nil || !match || !row.Live(row.Principal, now) {
+		return Who{}, errSignedOut()
+	}
+	if now.Sub(row.SeenAt) >= time.Minute {
+		row.SeenAt = now
+		if err := s.store.Update(ctx, func(tx *store.Tx) error { return tx.TouchSession(row.ID, now) }); err != nil {
+			return Who{}, err
+		}
+	}
+	return Who{row.Principal.Actor(), row.ID, row.ExpiresAt()}, nil
+}
+
+// maxName is far more than a user name can have.
+const maxName = 200
+
+// SignIn begins a session for whoever knows the password, and returns what goes
+// into the cookie. old is what was in it: that session ends. The refusal is the
+// same, and takes as long, whether or not there is such an account.
+func (s *Sessions) SignIn(ctx context.Context, username, password, old string, source cab.Source) (secret string, who Who, err error) {
+	username = strings.ToLower(strings.TrimSpace(username))
+	if len(username) > maxName || len(password) > 4*cab.MaxPassword {
+		username, password = "", ""
+	}
+	account, address := cab.TriesOfAccount(username), cab.TriesFrom(network(source.Address))
+	if err := s.count(ctx, account, address); err != nil {
+		return "", Who{}, err
+	}
+	var p cab.Principal
+	var hash string
+	err = s.store.View(ctx, func(r *store.Reader) (err error) {
+		p, hash, err = r.Password(username)
+		return err
+	})
+	if err != nil && cab.KindOf(err) != cab.NotFound {
+		return "", Who{}, err
+	}
+	ok, err := s.hash.matches(ctx, password, hash)
+	if err != nil {
+		return "", Who{}, err
+	}
+	if !ok || !p.DisabledAt.IsZero() {
+		return "", Who{}, &Refusal{Reason: "the name or the password is not right"}
+	}
+	return s.begin(ctx, p, old, source, func(tx *store.Tx) error { return tx.ForgiveTries(account, address) })
+}
+
+// count counts a try before its password is looked at.
+func (s *Sessions) count(ctx context.Context, keys ...string) error {
+	var wait time.Duration
+	err := s.store.Update(ctx, func(tx *store.Tx) error {
+		wait = 0
+		found, err := tx.Tries(keys...)
+		if err != nil {
+			return err
+		}
+		now := s.now()
+		for i := range found {
+			after, w := found[i].Again(now)
+			found[i], wait = after, max(wait, w)
+		}
+		if wait > 0 {
+			return nil
+		}
+		for _, t := range found {
+			if err := tx.SaveTries(t); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if wait > 0 {
+		return &Refusal{Reason: "too many tries; wait " + cab.WaitText(wait) + " before the next one", RetryAfter: wait}
+	}
+	return nil
+}
+
+// begin begins a session, with a secret of its own: whatever was in the browser
+// before opens nothing of it.
+func (s *Sessions) begin(ctx context.Context, p cab.Principal, old string, source cab.Source, besides func(*store.Tx) error) (string, Who, error) {
+	id, secret, hash := newSecret()
+	var session cab.Session
+	err := s.store.Update(ctx, func(tx *store.Tx) error {
+		now := s.now()
+		again, err := tx.Principal(p.ID)
+		if err != nil {
+			return err
+		}
+		if !again.DisabledAt.IsZero() {
+			return &Refusal{Reason: "the name or the password is not right"}
+		}
+		p = again
+		call := cab.Call{Actor: p.Actor(), Source: source, Now: now}
+		if err := endOld(tx, old, call); err != nil {
+			return err
+		}
+		if err := besides(tx); err != nil {
+			return err
+		}
+		var change cab.Change
+		session, change = p.SignIn(call, id, hash)
+		return tx.SaveSession(session, change)
+	})
+	if err != nil {
+		return "", Who{}, err
+	}
+	return secret, Who{p.Actor(), session.ID, session.ExpiresAt()}, nil
+}
+
+// endOld ends the session that a browser had before, if it has its secret.
+func endOld(tx *store.Tx, old string, call cab.Call) error {
+	form := secretForm.FindStringSubmatch(old)
+	if form == nil {
+		return nil
+	}
+	row, err := tx.Session(form[1])
+	if cab.KindOf(err) == cab.NotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if subtle.ConstantTimeCompare([]byte(hashOf(form[2])), []byte(row.SecretHash)) != 1 || !row.EndedAt.IsZero() {
+		return nil
+	}
+	call.Actor = row.Principal.Actor()
+	change, err := row.Principal.End(call, row.Session)
+	if err != nil {
+		return err
+	}
+	return tx.EndSession(row.ID, call.Now, change)
+}
+
+// SignOut ends the session whose secret this is, if it is one.
+func (s *Sessions) SignOut(ctx context.Context, secret string, source cab.Source) error {
+	return s.store.Update(ctx, func(tx *store.Tx) error {
+		return endOld(tx, secret, cab.Call{Source: source, Now: s.now()})
+	})
+}
+
+// Link returns whose password a sign-in link sets. Whoever has none that is good
+// gets a *Refusal.
+func (s *Sessions) Link(ctx context.Context, secret string) (cab.Principal, error) {
+	var p cab.Principal
+	err := s.store.View(ctx, func(r *store.Reader) (err error) {
+		_, p, err = s.link(r, secret)
+		return err
+	})
+	return p, err
+}
+
+func (s *Sessions) link(r *store.Reader, secret string) (cab.SignInLink, cab.Principal, error) {
+	refused := &Refusal{Reason: "this link has been used, has expired, or never was one; ask an administrator for another"}
+	form := secretForm.FindStringSubmatch(secret)
+	if form == nil {
+		return cab.SignInLink{}, cab.Principal{}, refused
+	}
+	link, p, err := r.SignInLink(form[1])
+	if err != nil && cab.KindOf(err) != cab.NotFound {
+		return cab.SignInLink{}, cab.Principal{}, err
+	}
+	match := subtle.ConstantTimeCompare([]byte(hashOf(form[2])), []byte(link.SecretHash)) == 1
+	if err != nil || !match || !link.Usable(p, s.now()) {
+		return cab.SignInLink{}, cab.Principal{}, refused
+	}
+	return link, p, nil
+}
+
+// SetPassword sets a password with a link, once, and signs its person in. Whatever
+// sessions the account had end.
+func (s *Sessions) SetPassword(ctx context.Context, linkSecret, password, old string, source cab.Source) (secret string, who Who, err error) {
+	p, err := s.Link(ctx, linkSecret)
+	if err != nil {
+		return "", Who{}, err
+	}
+	if err := cab.CheckPassword(p.Username, password); err != nil {
+		return "", Who{}, err
+	}
+	hash, err := s.hash.hash(ctx, password)
+	if err != nil {
+		return "", Who{}, err
+	}
+	err = s.store.Update(ctx, func(tx *store.Tx) error {
+		link, p, err := s.link(&tx.Reader, linkSecret)
+		if err != nil {
+			return err
+		}
+		call := cab.Call{Actor: p.Actor(), Source: source, Now: s.now()}
+		return tx.SavePassword(p, link.ID, hash, call.Now, p.SetPassword(call))
+	})
+	if err != nil {
+		return "", Who{}, err
+	}
+	return s.begin(ctx, p, old, source, func(*store.Tx) error { return nil })
+}

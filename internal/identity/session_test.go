@@ -1,0 +1,314 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/eucora/eucora/internal/cab"
+	"github.com/eucora/eucora/internal/store"
+	"github.com/eucora/eucora/internal/store/storetest"
+)
+
+const right = "four words make one"
+
+// doors is a store with accounts and a clock that the test turns.
+type doors struct {
+	*Sessions
+	t     *testing.T
+	ctx   context.Context
+	store *store.Store
+	mu    sync.Mutex
+	at    time.Time
+}
+
+var from = cab.Source{Address: "192.0.2.7", UserAgent: "test"}
+
+func eachDoors(t *testing.T, test func(d *doors)) {
+	storetest.Each(t, func(t *testing.T, e storetest.Engine) {
+		d := &doors{t: t, ctx: context.Background(), at: time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)}
+		d.store = storetest.Open(t, store.Options{URL: e.URL(t)})
+		d.Sessions = NewSessions(d.store, func() time.Time { d.mu.Lock(); defer d.mu.Unlock(); return d.at })
+		for i, name := range []string{"carol", "root"} {
+			change, err := cab.NewPrincipal(d.setup(), fmt.Sprintf("00000000-0000-0000-0000-00000000000%d", i), name, cab.CABMember)
+			d.must(err)
+			d.must(d.store.Update(d.ctx, func(tx *store.Tx) error { return tx.Save(change.Again()) }))
+		}
+		test(d)
+	})
+}
+
+func (d *doors) setup() cab.Call { return cab.Call{Actor: cab.Setup, Now: d.at} }
+
+func (d *doors) must(err error) {
+	d.t.Helper()
+	if err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+func (d *doors) pass(by time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.at = d.at.Add(by)
+}
+
+func (d *doors) principal(name string) (p cab.Principal) {
+	d.t.Helper()
+	d.must(d.store.View(d.ctx, func(r *store.Reader) (err error) { p, err = r.PrincipalByName(name); return err }))
+	return p
+}
+
+// invite makes a link for an account.
+func (d *doors) invite(name string) string {
+	d.t.Helper()
+	id, secret, hash := NewLink()
+	link, change, err := d.principal(name).Invite(d.setup(), id, hash)
+	d.must(err)
+	d.must(d.store.Update(d.ctx, func(tx *store.Tx) error { return tx.SaveSignInLink(link, change.Again()) }))
+	return secret
+}
+
+// member gives carol a password.
+func (d *doors) member(name string) {
+	d.t.Helper()
+	_, _, err := d.SetPassword(d.ctx, d.invite(name), right, "", from)
+	d.must(err)
+}
+
+func (d *doors) signIn(name, password string) (string, error) {
+	secret, _, err := d.SignIn(d.ctx, name, password, "", from)
+	return secret, err
+}
+
+func refused(err error) *Refusal {
+	r, _ := errors.AsType[*Refusal](err)
+	return r
+}
+
+func TestLinksSetPasswordsOnce(t *testing.T) {
+	eachDoors(t, func(d *doors) {
+		first := d.invite("carol")
+		link := d.invite("carol")
+		if _, err := d.Link(d.ctx, first); refused(err) == nil {
+			t.Errorf("a link that another took the place of: %v", err)
+		}
+		p, err := d.Link(d.ctx, link)
+		d.must(err)
+		if p.Username != "carol" {
+			t.Errorf("the link is for %q", p.Username)
+		}
+		if _, _, err := d.SetPassword(d.ctx, link, "short", "", from); cab.KindOf(err) != cab.Invalid {
+			t.Errorf("a short password: %v", err)
+		}
+		secret, who, err := d.SetPassword(d.ctx, link, right, "", from)
+		d.must(err)
+		if who.Actor.Name != "carol" || who.Actor.Role != cab.CABMember {
+			t.Errorf("signed in as %+v", who.Actor)
+		}
+		if _, _, err := d.SetPassword(d.ctx, link, right+"!", "", from); refused(err) == nil {
+			t.Errorf("the link was taken twice: %v", err)
+		}
+		if again, err := d.Of(d.ctx, secret); err != nil || again.Actor != who.Actor {
+			t.Errorf("%+v, %v", again, err)
+		}
+		reset := d.invite("carol")
+		d.pass(cab.LinkLife)
+		if _, err := d.Link(d.ctx, reset); refused(err) == nil {
+			t.Errorf("a link after its time: %v", err)
+		}
+		if _, _, err := d.SetPassword(d.ctx, d.invite("carol"), "another one entirely", "", from); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.Of(d.ctx, secret); refused(err) == nil {
+			t.Errorf("a session outlived the reset of its password: %v", err)
+		}
+		if _, err := d.signIn("carol", right); refused(err) == nil {
+			t.Error("the old password still opens")
+		}
+	})
+}
+
+func TestSessionsEnd(t *testing.T) {
+	eachDoors(t, func(d *doors) {
+		d.member("carol")
+		begin := func() string {
+			secret, err := d.signIn("Carol ", right)
+			d.must(err)
+			return secret
+		}
+		over := func(what, secret string) {
+			t.Helper()
+			if _, err := d.Of(d.ctx, secret); refused(err) == nil {
+				t.Errorf("%s: the session still opens (%v)", what, err)
+			}
+		}
+		idle := begin()
+		d.pass(cab.SessionIdle - time.Second)
+		_, err := d.Of(d.ctx, idle)
+		d.must(err)
+		d.pass(cab.SessionIdle - time.Second)
+		_, err = d.Of(d.ctx, idle) // it was used in between
+		d.must(err)
+		d.pass(cab.SessionIdle)
+		over("idle", idle)
+
+		busy := begin()
+		for range int(cab.SessionLife/(20*time.Minute)) - 1 {
+			d.pass(20 * time.Minute)
+			_, err := d.Of(d.ctx, busy)
+			d.must(err)
+		}
+		d.pass(20 * time.Minute)
+		over("after its life", busy)
+
+		out := begin()
+		d.must(d.SignOut(d.ctx, out, from))
+		over("signed out", out)
+		d.must(d.SignOut(d.ctx, out, from))
+		d.must(d.SignOut(d.ctx, "nothing", from))
+
+		promoted := begin()
+		change, err := d.principal("carol").ChangeRole(d.setup(), cab.Auditor)
+		d.must(err)
+		d.must(d.store.Update(d.ctx, func(tx *store.Tx) error { return tx.Save(change.Again()) }))
+		over("another role", promoted)
+
+		disabled := begin()
+		change, err = d.principal("carol").Disable(d.setup())
+		d.must(err)
+		d.must(d.store.Update(d.ctx, func(tx *store.Tx) error { return tx.Save(change.Again()) }))
+		over("disabled", disabled)
+		if _, err := d.signIn("carol", right); refused(err) == nil {
+			t.Errorf("a disabled account signed in: %v", err)
+		}
+		for _, wrong := range []string{"", "x", strings.Repeat("0", 32) + "_" + strings.Repeat("A", 43), disabled[:33] + strings.Repeat("A", 43)} {
+			over("made up", wrong)
+		}
+	})
+}
+
+// TestNoFixation: the session that a browser had before signing in is another, and
+// ends.
+func TestNoFixation(t *testing.T) {
+	eachDoors(t, func(d *doors) {
+		d.member("carol")
+		before, err := d.signIn("carol", right)
+		d.must(err)
+		after, _, err := d.SignIn(d.ctx, "carol", right, before, from)
+		d.must(err)
+		if before == after {
+			t.Error("the secret stayed the same")
+		}
+		if _, err := d.Of(d.ctx, before); refused(err) == nil {
+			t.Errorf("the session of before still opens: %v", err)
+		}
+	})
+}
+
+// TestTries: an account and an address wait, and nobody learns which names there
+// are.
+func TestTries(t *testing.T) {
+	eachDoors(t, func(d *doors) {
+		d.member("carol")
+		said := map[string][]string{}
+		for range 8 {
+			for _, name := range []string{"carol", "nobody"} {
+				_, err := d.signIn(name, "wrong")
+				r := refused(err)
+				if r == nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+				said[name] = append(said[name], r.Reason)
+			}
+		}
+		if fmt.Sprint(said["carol"]) != fmt.Sprint(said["nobody"]) {
+			t.Errorf("a name that there is, and one that there is not:\n%q\n%q", said["carol"], said["nobody"])
+		}
+		if last := said["carol"][7]; !strings.Contains(last, "wait") {
+			t.Errorf("after eight wrong passwords: %q", last)
+		}
+		if _, err := d.signIn("carol", right); refused(err) == nil || refused(err).RetryAfter <= 0 {
+			t.Errorf("the right password while waiting: %v", err)
+		}
+		d.pass(time.Hour)
+		_, err := d.signIn("carol", right)
+		d.must(err)
+		if _, err := d.signIn("carol", "wrong"); !strings.Contains(refused(err).Reason, "not right") {
+			t.Errorf("a right password forgives the wrong ones before it: %v", err)
+		}
+		// One address that tries many names.
+		var last *Refusal
+		for i := range 60 {
+			_, err := d.signIn(fmt.Sprint("name", i), "wrong")
+			last = refused(err)
+		}
+		if last == nil || last.RetryAfter <= 0 {
+			t.Errorf("sixty names from one address: %+v", last)
+		}
+		if _, _, err := d.SignIn(d.ctx, "carol", right, "", cab.Source{Address: "192.0.2.200"}); err != nil {
+			t.Errorf("another address waits too: %v", err)
+		}
+	})
+}
+
+// TestTriesAtTheSameTime: of many wrong passwords at once no more than the free
+// ones are looked at.
+func TestTriesAtTheSameTime(t *testing.T) {
+	eachDoors(t, func(d *doors) {
+		d.member("carol")
+		var looked int
+		var mu sync.Mutex
+		var all sync.WaitGroup
+		for i := range 20 {
+			all.Go(func() {
+				_, _, err := d.SignIn(d.ctx, "carol", "wrong", "", cab.Source{Address: fmt.Sprint("192.0.2.", i)})
+				mu.Lock()
+				defer mu.Unlock()
+				if r := refused(err); r == nil {
+					t.Errorf("%v", err)
+				} else if r.RetryAfter == 0 {
+					looked++
+				}
+			})
+		}
+		all.Wait()
+		if looked > 5 {
+			t.Errorf("%d passwords were looked at", looked)
+		}
+	})
+}
+
+// TestLedgerHasNoSecrets: the ledger says that somebody signed in, and with nothing
+// of what.
+func TestLedgerHasNoSecrets(t *testing.T) {
+	eachDoors(t, func(d *doors) {
+		link := d.invite("carol")
+		secret, _, err := d.SetPassword(d.ctx, link, right, "", from)
+		d.must(err)
+		d.must(d.SignOut(d.ctx, secret, from))
+		var leaves []string
+		d.must(d.store.View(d.ctx, func(r *store.Reader) error {
+			page, err := r.Events(store.EventFilter{OldestFirst: true, Paging: store.Paging{Limit: 200}})
+			for _, e := range page.Rows {
+				leaves = append(leaves, string(e.Leaf))
+			}
+			return err
+		}))
+		all := strings.Join(leaves, "\n")
+		for _, said := range []string{"sign-in link made", "password set by sign-in link", "signed in, session", "ended"} {
+			if !strings.Contains(all, said) {
+				t.Errorf("the ledger does not say: %s", said)
+			}
+		}
+		for _, hidden := range []string{right, "argon2", link[33:], secret[33:], hashOf(link[33:]), hashOf(secret[33:])} {
+			if strings.Contains(all, hidden) {
+				t.Errorf("the ledger has %q", hidden)
+			}
+		}
+	})
+}
