@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/eucora/eucora/internal/console"
 	"github.com/eucora/eucora/internal/httpapi"
 	"github.com/eucora/eucora/internal/identity"
 	"github.com/eucora/eucora/internal/witness"
@@ -112,6 +113,11 @@ func (c *serveCmd) start(ctx context.Context, log *slog.Logger) (*server, error)
 		cancel()
 		return nil, errors.Join(err, s.store.Close())
 	}
+	pages, err := console.New(console.Options{Service: s.service, Sessions: identity.NewSessions(s.store, nil), Log: log})
+	if err != nil {
+		cancel()
+		return nil, errors.Join(err, s.store.Close())
+	}
 	listener, err := net.Listen("tcp", c.Listen)
 	if err != nil {
 		cancel()
@@ -119,7 +125,7 @@ func (c *serveCmd) start(ctx context.Context, log *slog.Logger) (*server, error)
 	}
 	running.address = listener.Addr().String()
 	running.http = &http.Server{
-		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute,
+		Handler: front{handler, pages}, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	running.working.Go(func() { s.service.RunClock(background, log) })

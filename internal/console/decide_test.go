@@ -1,0 +1,174 @@
+package console
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/eucora/eucora/internal/cab"
+)
+
+// TestDecide: what is to be signed off is shown, and then it is signed.
+func TestDecide(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		row := w.submitted("7-Zip", "24.08", "mid")
+		carol := w.as("carol")
+		list := carol.get("/requests")
+		list.has(t, "7-Zip 24.08", "/requests/"+row.Name, row.Score.String(), "medium", "erin", "left")
+		path := "/requests/" + row.Name
+		shown := carol.get(path)
+		shown.has(t, row.ContentHash, "Why the score is "+row.Score.String(), "Your decision", "put the old one back", "No earlier version of 7-Zip")
+		fields := []string{"seen", shown.seen(t), "act", "approve", "rationale", "fine, if <b>watched</b>", "conditions", "max ring: PILOT\nmonitor_hours: 24"}
+		confirm := carol.post(path+"/decision", fields...)
+		confirm.has(t, "Approve 7-Zip 24.08, with conditions?", row.ContentHash, row.Score.String(), "max ring", "PILOT", "monitor hours", "fine, if &lt;b&gt;watched&lt;/b&gt;", "Good until")
+		if before, err := w.service.Request(w.ctx, w.call("carol"), row.ID); err != nil || before.Status != cab.Submitted {
+			t.Fatalf("the first step decided already: %s, %v", before.Status, err)
+		}
+		carol.post(path+"/decision", append(fields, "step", "edit")...).has(t, "monitor_hours: 24</textarea>", `value="approve" required checked`)
+		done := carol.post(path+"/decision", append(fields, "step", "confirm")...)
+		if done.status != http.StatusSeeOther {
+			t.Fatalf("%d %s", done.status, done.body)
+		}
+		after := carol.get(done.to())
+		after.has(t, "Your approval is recorded.", "Approved with conditions", "carol", "approved the request")
+		decided, err := w.service.Request(w.ctx, w.call("carol"), row.ID)
+		w.must(err)
+		if d := decided.Decision; d == nil || string(d.Conditions) != `{"max_ring":"PILOT","monitor_hours":24}` || d.Decider.Name != "carol" {
+			t.Errorf("%+v", decided.Decision)
+		}
+		// The same form once more, as an impatient finger sends it.
+		if again := carol.post(path+"/decision", append(fields, "step", "confirm")...); again.to() != done.to() {
+			t.Errorf("the second of two presses: %d %s", again.status, again.to())
+		}
+	})
+}
+
+// TestMistakesKeepWhatWasTyped: a form that is wrong comes back as it was.
+func TestMistakesKeepWhatWasTyped(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		path := "/requests/" + w.submitted("7-Zip", "24.08", "mid").Name
+		carol := w.as("carol")
+		seen := carol.get(path).seen(t)
+		for name, c := range map[string]struct {
+			fields []string
+			says   string
+		}{
+			"no act":             {[]string{"rationale", "typed text"}, "Choose what you decide"},
+			"no reason":          {[]string{"act", "approve", "conditions", "typed: text"}, "Say why"},
+			"bad condition":      {[]string{"act", "approve", "rationale", "typed text", "conditions", "nonsense"}, "is not a condition"},
+			"conditional no":     {[]string{"act", "reject", "rationale", "typed text", "conditions", "a: b"}, "only"},
+			"condition twice":    {[]string{"act", "approve", "rationale", "typed text", "conditions", "a: b\na: c"}, "twice"},
+			"too long":           {[]string{"act", "approve", "rationale", "typed text" + strings.Repeat("x", 2000)}, "at most 2000"},
+			"no act, and signed": {[]string{"act", "burn", "rationale", "typed text", "step", "confirm"}, "Choose what you decide"},
+		} {
+			p := carol.post(path+"/decision", append(c.fields, "seen", seen)...)
+			if p.status != http.StatusBadRequest {
+				t.Errorf("%s: %d", name, p.status)
+			}
+			p.has(t, c.says, "typed")
+		}
+	})
+}
+
+// TestTwoAtOnce: the second of two is told what happened, and loses nothing typed.
+func TestTwoAtOnce(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		row := w.submitted("7-Zip", "24.08", "mid")
+		path := "/requests/" + row.Name
+		carol, chris := w.as("carol"), w.as("chris")
+		seen := carol.get(path).seen(t)
+		chris.post(path+"/decision", "seen", seen, "act", "reject", "rationale", "not tested", "step", "confirm")
+		for _, step := range []string{"preview", "confirm"} {
+			late := carol.post(path+"/decision", "seen", seen, "act", "approve", "rationale", "I had written this", "conditions", "a: b", "step", step)
+			if late.status != http.StatusConflict {
+				t.Errorf("%s: %d", step, late.status)
+			}
+			late.has(t, "chris rejected this request", "not tested", "I had written this", "a: b")
+		}
+		final, err := w.service.Request(w.ctx, w.call("ada"), row.ID)
+		w.must(err)
+		if final.Status != cab.RejectedByCAB {
+			t.Errorf("%s", final.Status)
+		}
+	})
+}
+
+// TestChangedMeanwhile: who signs, signs what they saw.
+func TestChangedMeanwhile(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		row := w.submitted("7-Zip", "24.08", "mid")
+		path := "/requests/" + row.Name
+		carol, chris := w.as("carol"), w.as("chris")
+		seen := carol.get(path).seen(t)
+		if p := chris.post(path+"/decision", "act", "review"); p.status != http.StatusSeeOther {
+			t.Fatalf("%d %s", p.status, p.body)
+		}
+		late := carol.post(path+"/decision", "seen", seen, "act", "approve", "rationale", "typed", "step", "confirm")
+		late.has(t, "has changed since you looked", "Under review", ">typed</textarea>")
+		if p := carol.post(path+"/decision", "act", "approve", "rationale", "typed", "step", "confirm"); p.status != http.StatusConflict {
+			t.Errorf("a form that says nothing of what was seen: %d", p.status)
+		}
+		now := late.seen(t)
+		if p := carol.post(path+"/decision", "seen", now, "act", "approve", "rationale", "typed", "step", "confirm"); p.status != http.StatusSeeOther {
+			t.Errorf("after another look: %d %s", p.status, p.body)
+		}
+	})
+}
+
+// TestSessionEndsInMidForm: nothing typed is lost, and nothing is done unasked.
+func TestSessionEndsInMidForm(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		row := w.submitted("7-Zip", "24.08", "mid")
+		path := "/requests/" + row.Name
+		carol := w.as("carol")
+		seen := carol.get(path).seen(t)
+		w.pass(cab.SessionIdle)
+		ended := carol.post(path+"/decision", "seen", seen, "act", "approve", "rationale", "a long \"thought\"\nin two lines", "conditions", "a: b", "step", "confirm")
+		if ended.status != http.StatusUnauthorized {
+			t.Fatalf("%d", ended.status)
+		}
+		ended.has(t, "what you wrote is kept", `name="kept.rationale" value="a long &#34;thought&#34;`)
+		wrong := carol.post("/signin", "username", "carol", "password", "wrong", "next", path+"/decision", "kept.rationale", "a long thought", "kept.act", "approve")
+		wrong.has(t, "not right", `name="kept.rationale" value="a long thought"`)
+		back := carol.post("/signin", "username", "carol", "password", password, "next", path+"/decision",
+			"kept.seen", seen, "kept.act", "approve", "kept.rationale", "a long thought", "kept.conditions", "a: b", "kept.step", "confirm")
+		back.has(t, "You are signed in again", ">a long thought</textarea>", ">a: b</textarea>", `value="approve" required checked`, row.Name)
+		now, err := w.service.Request(w.ctx, w.call("ada"), row.ID)
+		w.must(err)
+		if now.Status != cab.Submitted {
+			t.Errorf("signing in decided: %s", now.Status)
+		}
+		if p := carol.post(path+"/decision", "seen", back.seen(t), "act", "approve", "rationale", "a long thought", "step", "confirm"); p.status != http.StatusSeeOther {
+			t.Errorf("%d", p.status)
+		}
+	})
+}
+
+func TestExceptions(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		row, e := w.excepted("VPN", "5")
+		sam, carol := w.as("sam"), w.as("carol")
+		if home := sam.get("/"); home.to() != "/exceptions" {
+			t.Errorf("a security reviewer begins at %s", home.to())
+		}
+		sam.get("/exceptions").has(t, "VPN 5", e.Name, row.Name, row.Score.String(), "high", "2 controls")
+		path := "/exceptions/" + e.Name
+		sam.get(path).has(t, "support ends", "not reachable", "watched", "isolated", row.Name, "14 days")
+		carol.get(path).lacks(t, "Your decision")
+		carol.get("/requests/"+row.Name).has(t, "waits for a Security Reviewer", e.Name)
+		sam.post(path+"/decision", "act", "approve", "rationale", "two weeks").has(t, "Accept the risk?", row.ContentHash, "watched", "two weeks")
+		done := sam.post(path+"/decision", "act", "approve", "rationale", "two weeks", "step", "confirm")
+		sam.get(done.to()).has(t, "You have accepted the risk", "In force")
+		late := sam.post(path+"/decision", "act", "reject", "rationale", "or not", "step", "confirm")
+		if late.status != http.StatusConflict {
+			t.Errorf("%d", late.status)
+		}
+		late.has(t, "sam approved this exception", "or not")
+		if p := carol.post(path+"/decision", "act", "approve", "rationale", "me too", "step", "confirm"); p.status != http.StatusForbidden {
+			t.Errorf("a CAB member decided an exception: %d", p.status)
+		}
+		sam.post(path+"/decision", "act", "revoke", "rationale", "no more").has(t, "Revoke the exception?")
+		gone := sam.post(path+"/decision", "act", "revoke", "rationale", "no more", "step", "confirm")
+		sam.get(gone.to()).has(t, "Revoked", "no more")
+	})
+}
