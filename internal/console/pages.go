@@ -106,15 +106,15 @@ func (f frame) Name() string { return f.Visit.who.Actor.Name }
 // Role is theirs.
 func (f frame) Role() cab.Role { return f.Visit.who.Actor.Role }
 
-// tab is an entry of the navigation.
-type tab struct {
+// entry is an entry of the navigation.
+type entry struct {
 	Path, Text string
 	Here       bool
 }
 
 // Tabs is the navigation.
-func (f frame) Tabs() []tab {
-	tabs := []tab{{"/requests", "Requests", false}, {"/exceptions", "Exceptions", false}}
+func (f frame) Tabs() []entry {
+	tabs := []entry{{"/requests", "Requests", false}, {"/exceptions", "Exceptions", false}}
 	for i := range tabs {
 		tabs[i].Here = f.Visit.URL.Path == tabs[i].Path
 	}
