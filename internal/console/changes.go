@@ -1,8 +1,10 @@
 package console
 
 import (
+	"encoding/json"
 	"math/big"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 
@@ -26,6 +28,7 @@ type changesView struct {
 // changeLine is one thing that changed.
 type changeLine struct {
 	What          string
+	Path          bool // What is a path in the document
 	Before, After string
 	Way           string // worse, better, changed
 	Sign          string // how the way looks, for those who do not see colours
@@ -46,10 +49,12 @@ func changesOf(before, after evidence.Record, c evidence.Comparison) *changesVie
 		Delta: signed(is.Score - was.Score), Up: is.Score > was.Score, SameModel: was.ModelDigest == is.ModelDigest,
 	}
 	add := func(what, before, after string, way evidence.Direction) {
-		view.Lines = append(view.Lines, changeLine{capital(what), cut(before, mostShown), cut(after, mostShown), string(way), signs[string(way)]})
+		view.Lines = append(view.Lines, changeLine{What: capital(what), Before: valueText(before), After: valueText(after), Way: string(way), Sign: signs[string(way)]})
 	}
 	for _, f := range c.Facts {
-		add(f.Meaning, factText(f.Before), factText(f.After), f.Direction)
+		if _, isSum := behind[f.Name]; !isSum { // what it is the sum of is there by itself
+			add(factTitle(f.Name), factText(f.Before), factText(f.After), f.Direction)
+		}
 	}
 	for _, m := range c.Measures {
 		if d := m.Delta(); m.Name != "coverage_percent" && d != nil && d.Sign() != 0 {
@@ -61,15 +66,30 @@ func changesOf(before, after evidence.Record, c evidence.Comparison) *changesVie
 			add(line[0], line[1], line[2], evidence.Neither)
 		}
 	}
-	for i, value := range c.Values {
-		if i == mostValues {
-			view.MoreValues = len(c.Values) - mostValues
-			break
-		}
-		add(value.Path, valueText(value.Before), valueText(value.After), evidence.Neither)
+	for _, value := range c.Values[:min(len(c.Values), mostValues)] {
+		add("", plainValue(value.Before), plainValue(value.After), evidence.Neither)
+		line := &view.Lines[len(view.Lines)-1]
+		line.What, line.Path = cut(value.Path, 200), true
 	}
+	view.MoreValues = max(0, len(c.Values)-mostValues)
 	view.Same = view.Lines == nil
 	return view
+}
+
+// factTitle is a fact's name for people.
+func factTitle(fact evidence.FactName) string {
+	section, name, _ := strings.Cut(string(fact), ".")
+	switch section {
+	case "scan_results":
+		name += " findings"
+	case "rollback_plan":
+		name = "rollback " + name
+	case "test_results":
+		if fact == evidence.TestsFailed {
+			name = "failed tests"
+		}
+	}
+	return words(name)
 }
 
 func artifactLines(c evidence.ArtifactChange) [][3]string {
@@ -108,11 +128,26 @@ func factText(f evidence.Fact) string {
 	return strings.ReplaceAll(f.Shown, "_", " ")
 }
 
-func valueText(v []byte) string {
+var digestForm = regexp.MustCompile(`^[0-9a-f]{40,}$`)
+
+// valueText is a value as a line bears it.
+func valueText(v string) string {
+	if digestForm.MatchString(v) {
+		return short(v)
+	}
+	return cut(v, mostShown)
+}
+
+// plainValue is a value of the document.
+func plainValue(v []byte) string {
 	if v == nil {
 		return "—"
 	}
-	return strings.Trim(cut(string(v), mostShown), `"`)
+	var text string
+	if json.Unmarshal(v, &text) == nil {
+		return text
+	}
+	return string(v)
 }
 
 func signed(s evidence.Score) string {

@@ -121,7 +121,7 @@ func message(err error) string {
 var acts = map[cab.Act]struct{ button, title, class string }{
 	cab.ActApprove:  {"Approve", "Approve", "good"},
 	cab.ActReject:   {"Reject", "Reject", "bad"},
-	cab.ActWithdraw: {"Take it back", "Take back", "quiet"},
+	cab.ActWithdraw: {"Take it back", "Take back", "none"},
 	cab.ActRevoke:   {"Revoke the approval", "Revoke the approval of", "bad"},
 }
 

@@ -171,3 +171,12 @@ func (v *visit) tooLateForException(id string, d draft, refusal error) error {
 	}
 	return v.showException(http.StatusConflict, id, d)
 }
+
+// Stray is as of a request.
+func (p *exceptionPage) Stray() bool {
+	can := p.Decides
+	if p.Draft.Act == cab.ActRevoke {
+		can = p.Revokes
+	}
+	return p.Draft.Written() && !can
+}

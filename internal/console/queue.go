@@ -97,7 +97,7 @@ func (v *visit) queue() error {
 // choice: an address that somebody shortened still shows something.
 func (v *visit) queueFilter(query url.Values) (queuePage, workflow.BoardFilter, workflow.Band) {
 	role := v.call.Actor.Role
-	page := queuePage{Text: cut(strings.TrimSpace(query.Get("q")), 100), Decides: cab.AccessOf(role, cab.DecideRequest) != cab.None}
+	page := queuePage{Text: cut(strings.TrimSpace(clip(query.Get("q"), 400)), 100), Decides: cab.AccessOf(role, cab.DecideRequest) != cab.None}
 	page.Title, page.Ask, page.Empty = "Requests", "Requests that wait for the Change Advisory Board.", "No request waits."
 	first := []option{{"waiting", "Waiting for the board", false}, {"open", "All open", false}}
 	switch role {
@@ -166,7 +166,10 @@ func rowOf(r workflow.BoardRow, now time.Time) queueRow {
 	row := queueRow{
 		Name: r.Name, App: r.AppName, Version: r.AppVersion, Ring: r.Ring, Score: r.Score.String(), Band: bandOf(r.Score, r.Gate.Thresholds),
 		Status: r.Status, StatusText: r.Status.StatusText(), Class: statusClass(r.Status), Submitter: r.SubmittedBy.Username,
-		Submitted: r.SubmittedAt, Age: span(now.Sub(r.SubmittedAt)), Open: r.Status.Open(), Urgent: r.Urgency == cab.Urgent, Guards: r.Gate.Guards,
+		Submitted: r.SubmittedAt, Age: span(now.Sub(r.SubmittedAt)), Open: r.Status.Open(), Urgent: r.Urgency == cab.Urgent,
+	}
+	for _, guard := range r.Gate.Guards {
+		row.Guards = append(row.Guards, words(guard))
 	}
 	if row.Open {
 		row.Due = dueIn(now, r.SubmittedAt, r.DueAt)

@@ -29,7 +29,7 @@ type requestPage struct {
 	Tests     []node
 	Scans     []node
 	Files     []fileView
-	Notes     []string
+	Remarks   []string
 	Held      []exceptionView
 	VotesCast []voteView
 	Wanted    string // votes, of how many
@@ -135,7 +135,7 @@ func (p *requestPage) fillEvidence() {
 	for _, a := range record.Attachments {
 		p.Files = append(p.Files, fileView{a, bytesText(a.Size)})
 	}
-	p.Notes = record.Notes
+	p.Remarks = record.Notes
 }
 
 func (p *requestPage) fillVotes() {
@@ -226,4 +226,19 @@ func (p *requestPage) Incomplete() []string {
 		missing = append(missing[:20], "…")
 	}
 	return missing
+}
+
+// Stray reports whether somebody has written about an act that cannot be done any
+// more. It is shown, and never put into the form of another act.
+func (p *requestPage) Stray() bool {
+	if !p.Draft.Written() || p.Form == nil {
+		return p.Draft.Written()
+	}
+	switch p.Draft.Act {
+	case cab.ActRevoke:
+		return !p.Form.Revoke
+	case cab.ActWithdraw:
+		return !p.Form.Withdraw
+	}
+	return !p.Form.Votes
 }

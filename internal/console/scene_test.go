@@ -80,10 +80,12 @@ func newScene(w *world) *scene {
 		evidence.ScanFile: fmt.Sprintf(trivy, finding("CVE-2026-0001", "LOW")), evidence.SBOMFile: sbom("zlib@1.2", "openssl@3.0.1"),
 		evidence.TestsFile: junit, evidence.ArtifactFile: "#!/bin/sh\nexec one\n",
 	}
-	w.filed("Firefox ESR", "128.4", cab.Department, "low", "", cab.Standard, before)
+	old := w.filed("Firefox ESR", "128.4", cab.Department, "low", "", cab.Standard, before)
+	_, err := w.service.Approve(w.ctx, call("chris"), old.ID, "As before.", nil)
+	w.must(err)
 	w.pass(5 * 24 * time.Hour)
 	s.decided = w.filed("Zoom Workplace", "6.2.11", cab.Global, "mid", "asked for by sales", cab.Standard, before)
-	_, err := w.service.Approve(w.ctx, call("chris"), s.decided.ID, "Acceptable while the two high findings are watched.", []byte(`{"max_ring":"PILOT","monitor_hours":24}`))
+	_, err = w.service.Approve(w.ctx, call("chris"), s.decided.ID, "Acceptable while the two high findings are watched.", []byte(`{"max_ring":"PILOT","monitor_hours":24}`))
 	w.must(err)
 	row := w.filed("VPN client", "5.1", cab.Global, "mid", "", cab.Standard, nil)
 	_, err = w.service.Reject(w.ctx, call("chris"), row.ID, "Test it, and validate the way back first.")

@@ -2,6 +2,7 @@ package console
 
 import (
 	"cmp"
+	"math/big"
 	"slices"
 	"strings"
 
@@ -61,13 +62,26 @@ func scoreOf(r evidence.Record, gate cab.Gate) scoreView {
 	for i, f := range factors {
 		p := part{
 			Factor: f, Title: capital(strings.ReplaceAll(f.Name, "_", " ")), Shade: i % shades, From: sum.Float(), Width: f.Contribution.Float(),
-			Known: f.State == "known", Derived: facts.Get(evidence.FactName(f.Source)).Derived, Percent: f.Share,
+			Known: f.State == "known", Derived: facts.Get(evidence.FactName(f.Source)).Derived, Percent: percent(f.Share),
+		}
+		p.Input = words(p.Input)
+		if p.Bucket = words(p.Bucket); p.Bucket == p.Input {
+			p.Bucket = ""
 		}
 		p.readFrom(r.Origins, names)
 		sum += f.Contribution
 		view.Parts = append(view.Parts, p)
 	}
 	return view
+}
+
+// percent is a share as people read it.
+func percent(share string) string {
+	r, ok := new(big.Rat).SetString(share)
+	if !ok {
+		return share
+	}
+	return r.Mul(r, big.NewRat(100, 1)).FloatString(1) + " %"
 }
 
 // Points that a factor adds, with the sign that a sum has.

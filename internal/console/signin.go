@@ -203,7 +203,7 @@ func (v *visit) sessions() error {
 	for _, row := range rows {
 		list.Sessions = append(list.Sessions, sessionLine{
 			ID: row.ID, Name: row.Principal.Username, Mine: row.ID == v.who.SessionID, Begun: row.CreatedAt, Seen: row.SeenAt, Ends: row.ExpiresAt(),
-			Address: row.Source.Address, Agent: row.Source.UserAgent, OfSomeoneElse: row.PrincipalID != v.call.Actor.ID,
+			Address: row.Source.Address, Agent: cut(row.Source.UserAgent, 80), OfSomeoneElse: row.PrincipalID != v.call.Actor.ID,
 		})
 	}
 	return v.page(http.StatusOK, "sessions", "Sessions", list)

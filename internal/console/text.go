@@ -109,7 +109,7 @@ func statusClass(s cab.Status) string {
 	case s.Open():
 		return "open"
 	}
-	return "quiet"
+	return "none"
 }
 
 func exceptionClass(s cab.ExceptionStatus) string {
@@ -121,7 +121,7 @@ func exceptionClass(s cab.ExceptionStatus) string {
 	case cab.ExceptionPending:
 		return "open"
 	}
-	return "quiet"
+	return "none"
 }
 
 func capital(text string) string {
@@ -159,3 +159,6 @@ func plural(n int, one, many string) string {
 	}
 	return fmt.Sprintf("%d %s", n, many)
 }
+
+// words is a name of ours for people.
+func words(name string) string { return strings.ReplaceAll(name, "_", " ") }

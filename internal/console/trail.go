@@ -22,22 +22,22 @@ type step struct {
 
 // told is what each type of event says, after who did it.
 var told = map[cab.EventType]struct{ what, class string }{
-	cab.DeploymentCreated:   {"wants to deploy", "quiet"},
-	cab.EvidenceCreated:     {"filed evidence", "quiet"},
-	cab.RiskAssessed:        {"scored the evidence", "quiet"},
+	cab.DeploymentCreated:   {"wants to deploy", "none"},
+	cab.EvidenceCreated:     {"filed evidence", "none"},
+	cab.RiskAssessed:        {"scored the evidence", "none"},
 	cab.CABSubmitted:        {"submitted the request", "open"},
 	cab.CABReviewStarted:    {"started a review", "open"},
 	cab.CABVoteCast:         {"voted", "open"},
 	cab.CABApproved:         {"approved the request", "good"},
 	cab.CABRejected:         {"rejected the request", "bad"},
-	cab.CABWithdrawn:        {"took the request back", "quiet"},
+	cab.CABWithdrawn:        {"took the request back", "none"},
 	cab.ApprovalRevoked:     {"revoked the approval", "bad"},
 	cab.ExceptionRequested:  {"asked for an exception", "open"},
 	cab.ExceptionApproved:   {"approved the exception", "good"},
 	cab.ExceptionRejected:   {"rejected the exception", "bad"},
-	cab.ExceptionExpired:    {"noted that the exception expired", "quiet"},
+	cab.ExceptionExpired:    {"noted that the exception expired", "none"},
 	cab.ExceptionRevoked:    {"revoked the exception", "bad"},
-	cab.DeploymentStarted:   {"started the deployment", "quiet"},
+	cab.DeploymentStarted:   {"started the deployment", "none"},
 	cab.DeploymentCompleted: {"completed the deployment", "good"},
 	cab.DeploymentFailed:    {"reported that the deployment failed", "bad"},
 	cab.RollbackStarted:     {"started to roll back", "bad"},
@@ -51,7 +51,7 @@ func stepsOf(t workflow.Trail) []step {
 	for _, e := range t.Events {
 		says, known := told[e.Type]
 		if !known {
-			says.what, says.class = strings.ToLower(strings.ReplaceAll(string(e.Type), "_", " ")), "quiet"
+			says.what, says.class = strings.ToLower(strings.ReplaceAll(string(e.Type), "_", " ")), "none"
 		}
 		s := step{
 			Seq: e.Seq, Time: e.Time, Who: e.Actor.Name, Role: roleText(e.Actor.Role), What: says.what, Class: says.class,

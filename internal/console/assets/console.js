@@ -42,7 +42,7 @@
       radio.checked = true;
       form.querySelector("textarea[name=rationale]").focus();
     } else if (at >= 0 && link(at)) {
-      location.href = `${link(at).getAttribute("href")}?choose=${act}#decide`;
+      location.href = `${link(at).getAttribute("href")}?choose=${act}`;
     }
   };
 
