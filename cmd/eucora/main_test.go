@@ -43,7 +43,7 @@ func TestStories(t *testing.T) {
 				return nil
 			},
 			Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-				"serve": serveScript, "field": fieldScript, "owner": ownerScript, "attested": attestedScript, "stop": stopScript, "key": keyScript, "status": statusScript,
+				"serve": serveScript, "field": fieldScript, "owner": ownerScript, "attested": attestedScript, "stop": stopScript, "key": keyScript, "status": statusScript, "browse": browseScript,
 			},
 			Condition: func(cond string) (bool, error) { return cond == e.Name, nil },
 		})

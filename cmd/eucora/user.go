@@ -79,7 +79,7 @@ func (c *userDisableCmd) Run(a *app) error {
 		if err != nil {
 			return err
 		}
-		return c.print(a, p, func() { a.printf("%s is disabled; its tokens open nothing\n", p.Username) })
+		return c.print(a, p, func() { a.printf("%s is disabled; its tokens and sessions open nothing\n", p.Username) })
 	})
 }
 
