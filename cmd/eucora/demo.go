@@ -103,7 +103,7 @@ func (d *demo) as(name string) *api.Client {
 func (d *demo) tour(ctx context.Context) error {
 	d.title("Eucora: deployments, from evidence to a decision that can be proved")
 	for _, step := range []func(context.Context) error{
-		d.makePeople, d.lookAtItself, d.approvedByRule, d.conditional, d.rejected, d.excepted, d.turnedAway, d.verify,
+		d.makePeople, d.lookAtItself, d.approvedByRule, d.conditional, d.rejected, d.excepted, d.turnedAway, d.leftOpen, d.verify,
 	} {
 		if err := step(ctx); err != nil {
 			return fmt.Errorf("the demo failed: %w", err)

@@ -78,9 +78,42 @@ func likeText(text string) string {
 	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(small)
 }
 
-// Board lists requests with what they are about, in one round trip. As in
-// [Reader.Requests] each status is looked up by itself; one that has many rows is
-// cheap to page through in the order newest, and is gone through in the others.
+// openStatus is the SQL of "still waits for something". The condition of the index
+// request_due is the same, word for word: SQLite wants it so.
+const openStatus = `status IN ('submitted', 'under_review', 'exception_required')`
+
+// from is where the rows that the filter asks about are. Deployments are looked at
+// only if it asks about them.
+func (f BoardFilter) from() string {
+	if f.Ring == "" && f.Text == "" {
+		return "cab_request q"
+	}
+	return "cab_request q JOIN deployment d ON d.id = q.deployment_id"
+}
+
+// heads are the statements, one a status, that find a page's ids. Each status is
+// looked up by itself, as in [Reader.Requests]: the open ones by an index in any
+// order, the others in the order newest.
+func (f BoardFilter) heads(limited where, column, direction string) []string {
+	limit := len(limited.args)
+	statuses := f.Statuses
+	if statuses == nil {
+		statuses = cab.Statuses()
+	}
+	var heads []string
+	for i, status := range statuses {
+		head := limited.clone()
+		head.add("q.status = " + literal(status))
+		if status.Open() {
+			head.add("q." + openStatus)
+		}
+		heads = append(heads, fmt.Sprintf(`SELECT * FROM (SELECT q.id, q.%[1]s FROM %[2]s%[3]s ORDER BY q.%[1]s %[4]s, q.id %[4]s LIMIT $%[5]d) AS head%[6]d`,
+			column, f.from(), head.sql(), direction, limit, i))
+	}
+	return heads
+}
+
+// Board lists requests with what they are about, in one round trip.
 func (r *Reader) Board(f BoardFilter) (Page[BoardRow], error) {
 	order, ok := boardOrders[f.Order]
 	if !ok {
@@ -96,25 +129,17 @@ func (r *Reader) Board(f BoardFilter) (Page[BoardRow], error) {
 		limited.add(fmt.Sprintf("(q.%s, q.id) %s (?, ?)", order.column, order.after), at.time, at.id)
 	}
 	limited.args = append(limited.args, f.limit()+1)
-	limit := len(limited.args)
-	const from = "cab_request q JOIN deployment d ON d.id = q.deployment_id"
-	statuses := f.Statuses
-	if statuses == nil {
-		statuses = cab.Statuses()
+	if f.Statuses != nil {
+		base.add("q.status IN (" + literals(f.Statuses) + ")")
 	}
-	var heads []string
-	for i, status := range statuses {
-		head := limited.clone()
-		head.add("q.status = " + literal(status))
-		heads = append(heads, fmt.Sprintf(`SELECT * FROM (SELECT q.*, d.app_name AS of_app, d.version AS of_version, d.target_ring AS of_ring FROM %s%s ORDER BY q.%s %s, q.id %s LIMIT $%d) AS head%d`,
-			from, head.sql(), order.column, order.direction, order.direction, limit, i))
-	}
-	base.add("q.status IN (" + literals(statuses) + ")")
 	var result Page[BoardRow]
 	err := r.c.run(
-		into(&result.Rows, scanBoardRow, fmt.Sprintf(`SELECT r.of_app, r.of_version, r.of_ring, %s, %s FROM (%s) AS r %s ORDER BY r.%s %s, r.id %s LIMIT $%d`,
-			requestColumns, decisionColumns, strings.Join(heads, " UNION ALL "), joinDecision, order.column, order.direction, order.direction, limit), limited.args...),
-		counting(&result.Count, from+base.sql(), base.args))
+		into(&result.Rows, scanBoardRow, fmt.Sprintf(`SELECT d.app_name, d.version, d.target_ring, %[1]s, %[2]s
+			FROM (SELECT * FROM (%[3]s) AS heads ORDER BY %[5]s %[6]s, id %[6]s LIMIT $%[7]d) AS page
+			JOIN cab_request r ON r.id = page.id JOIN deployment d ON d.id = r.deployment_id %[4]s ORDER BY r.%[5]s %[6]s, r.id %[6]s`,
+			requestColumns, decisionColumns, strings.Join(f.heads(limited, order.column, order.direction), " UNION ALL "), joinDecision,
+			order.column, order.direction, len(limited.args)), limited.args...),
+		counting(&result.Count, f.from()+base.sql(), base.args))
 	if err != nil {
 		return Page[BoardRow]{}, err
 	}
