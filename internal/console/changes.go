@@ -125,7 +125,13 @@ func factText(f evidence.Fact) string {
 	if f.State != evidence.Known {
 		return f.State.String()
 	}
-	return strings.ReplaceAll(f.Shown, "_", " ")
+	switch f.Shown {
+	case "true":
+		return "yes"
+	case "false":
+		return "no"
+	}
+	return words(f.Shown)
 }
 
 var digestForm = regexp.MustCompile(`^[0-9a-f]{40,}$`)
