@@ -6,9 +6,9 @@ export EUCORA_REQUIRE_PEERS = 1
 
 AXE = axe-core-4.14.1
 
-.PHONY: test quick lint postgres chromium axe peers soak bench fuzz build
+.PHONY: test quick lint postgres chromium axe peers second soak bench fuzz build
 
-test: postgres chromium axe lint peers
+test: postgres chromium axe lint peers second
 	$(GO) test -race -timeout 20m ./...
 	$(GO) test -run TestEveryByte ./internal/capsule # each byte, which is too slow with the race detector
 
@@ -21,9 +21,25 @@ lint:
 	cd tools && $(GO) build -o ../bin/staticcheck honnef.co/go/tools/cmd/staticcheck
 	bin/staticcheck ./...
 
-# Programs by others that tests have read what we serve.
+# Programs by others that tests have read what we serve, or that say what they saw.
+# On Debian, as root, those that are packaged are installed if they are missing.
 peers:
 	cd tools && $(GO) build -o ../bin/tlogread ./tlogread
+	cd tools && $(GO) build -o ../bin/litewitness filippo.io/torchwood/cmd/litewitness
+	@{ command -v ssh-agent && command -v ssh-add && command -v ssh-keygen && command -v openssl; } >/dev/null || { \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "install the OpenSSH client and openssl first"; exit 1; }; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq openssh-client openssl; }
+
+# The second verifier, in Python, on every capsule that the first one's tests make.
+second:
+	@python=python3; python3 -c 'import cryptography' 2>/dev/null || { \
+	  python=/usr/bin/python3; \
+	  $$python -c 'import cryptography' 2>/dev/null || { \
+	    [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "install Python 3.11 or newer and its package cryptography first"; exit 1; }; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3 python3-cryptography; }; }; \
+	  dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && \
+	  EUCORA_CAPSULES=$$dir $(GO) test -count=1 -run TestWriteCases ./internal/capsule && \
+	  EUCORA_CAPSULES=$$dir $$python -m unittest discover -s verify
 
 # On Debian, as root, PostgreSQL is installed if it is missing.
 postgres:

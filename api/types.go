@@ -385,11 +385,22 @@ type Checkpoint struct {
 	Note      string      `json:"note" doc:"C2SP tlog-checkpoint, signed, with the cosignatures that witnesses have given"`
 	Key       string      `json:"key" doc:"Verifier key; an auditor keeps their own copy"`
 	Witnesses *Witnessing `json:"witnesses,omitzero" doc:"How far witnesses have followed; absent where nobody is asked"`
+	Timestamp *Timestamp  `json:"timestamp,omitzero" doc:"The newest time-stamp; absent where there is none"`
+}
+
+// Timestamp is what a time-stamping authority said of a checkpoint.
+type Timestamp struct {
+	Size       int64     `json:"size" doc:"Events that the checkpoint covers"`
+	Checkpoint string    `json:"checkpoint" doc:"What was stamped: the checkpoint as the log signed it, without cosignatures"`
+	Authority  string    `json:"authority" doc:"Its address"`
+	ReceivedAt time.Time `json:"received_at" doc:"By the server's clock; what the authority's says is in the reply"`
+	Reply      string    `json:"reply" doc:"RFC 3161 TimeStampResp, DER in base64"`
 }
 
 // Witnessing is how far witnesses have followed the ledger.
 type Witnessing struct {
 	State     string        `json:"state" enum:"witnessed,unwitnessed,not_required" doc:"unwitnessed: an event has been without a quorum for more than a minute"`
+	Quorum    string        `json:"quorum" doc:"Who must witness it, in words" example:"2 of a, b, c"`
 	Size      int64         `json:"size" doc:"Events that there are"`
 	Witnessed int64         `json:"witnessed_size" doc:"Events that a quorum has witnessed"`
 	Since     *time.Time    `json:"unwitnessed_since,omitzero" doc:"Time of the first event that no quorum has witnessed"`

@@ -34,7 +34,7 @@ import (
 )
 
 var (
-	only    = flag.String("only", "", "comma-separated parts: score, writes, workflow, reads, start, files; all if empty")
+	only    = flag.String("only", "", "comma-separated parts: score, writes, workflow, reads, start, files, ledger; all if empty")
 	seconds = flag.Float64("seconds", 3, "seconds for each measurement")
 	rows    = flag.Int("rows", 1_000_000, "requests in the large database of the part reads")
 )
@@ -46,7 +46,7 @@ func main() {
 	for _, part := range []struct {
 		name string
 		run  func(t *bench)
-	}{{"score", scores}, {"writes", writes}, {"workflow", workflows}, {"reads", reads}, {"start", starts}, {"files", files}} {
+	}{{"score", scores}, {"writes", writes}, {"workflow", workflows}, {"reads", reads}, {"start", starts}, {"files", files}, {"ledger", ledgers}} {
 		if *only == "" || slices.Contains(strings.Split(*only, ","), part.name) {
 			b := &bench{}
 			part.run(b)

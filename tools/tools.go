@@ -4,4 +4,7 @@
 // product's own dependencies.
 package tools
 
-import _ "honnef.co/go/tools/cmd/staticcheck"
+import (
+	_ "filippo.io/torchwood/cmd/litewitness" // cosigns what a server signs, in a test
+	_ "honnef.co/go/tools/cmd/staticcheck"
+)

@@ -21,6 +21,7 @@ type auditCmd struct {
 	Events      auditEventsCmd      `cmd:"" help:"Export events by any filter: as they were hashed, as a table, or for a SIEM."`
 	Report      auditReportCmd      `cmd:"" help:"The changes of a period as a control report, in HTML that prints."`
 	Monitor     auditMonitorCmd     `cmd:"" help:"Watch a log that others run: mirror it, hold it against what it showed before, and what the API shows against it."`
+	Checkpoint  auditCheckpointCmd  `cmd:"" help:"The ledger's cosigned checkpoint, to be kept; and the newest one that was time-stamped."`
 	Proof       auditProofCmd       `cmd:"" help:"Proof that one event is in the signed log, for whoever has no account."`
 	VerifyProof auditVerifyProofCmd `cmd:"" help:"Check an event and its proof, with no server." name:"verify-proof"`
 	Export      auditExportCmd      `cmd:"" help:"Everything that speaks for a request, in one file that anybody can verify."`

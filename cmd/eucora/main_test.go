@@ -43,7 +43,8 @@ func TestStories(t *testing.T) {
 				return nil
 			},
 			Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-				"serve": serveScript, "field": fieldScript, "owner": ownerScript, "attested": attestedScript, "stop": stopScript, "key": keyScript, "status": statusScript, "browse": browseScript,
+				"serve": serveScript, "field": fieldScript, "owner": ownerScript, "attested": attestedScript, "stop": stopScript, "key": keyScript, "status": statusScript,
+				"flip": flipScript, "policy": policyScript, "browse": browseScript,
 			},
 			Condition: func(cond string) (bool, error) { return cond == e.Name, nil },
 		})
@@ -268,7 +269,7 @@ func TestAnEmptyAnswerIsNoAnswer(t *testing.T) {
 			"submit " + id, "show " + id, "show CAB-0A1B2C3D4E5F", "show EXC-0A1B2C3D4E5F", "queue", "review CAB-0A1B2C3D4E5F",
 			"approve CAB-0A1B2C3D4E5F --rationale x", "reject CAB-0A1B2C3D4E5F --rationale x", "withdraw CAB-0A1B2C3D4E5F", "revoke CAB-0A1B2C3D4E5F --reason x",
 			"deployment create --app a --app-version 1 --ring LAB", "deployment report " + id + " DEPLOYMENT_STARTED",
-			"exception approve EXC-0A1B2C3D4E5F --rationale x", "exception list", "evidence show " + id, "evidence verify " + id, "evidence attestation " + id, "audit verify", "audit trail " + id, "audit proof 0", "audit monitor --state " + filepath.Join(t.TempDir(), "mirror"),
+			"exception approve EXC-0A1B2C3D4E5F --rationale x", "exception list", "evidence show " + id, "evidence verify " + id, "evidence attestation " + id, "audit verify", "audit trail " + id, "audit proof 0", "audit checkpoint", "audit monitor --state " + filepath.Join(t.TempDir(), "mirror"),
 		} {
 			if code := run(context.Background(), strings.Fields(line)); code != exitUnknown {
 				t.Errorf("%s answered by %s: exit status %d", line, body, code)

@@ -77,6 +77,8 @@ func TestTwoServerProcesses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var answered []string
+	var key string
 	for range 5 {
 		d, err := as("erin", 0).CreateDeployment(ctx, api.CreateDeployment{AppName: "a", Version: "1", TargetRing: "LAB"})
 		if err != nil {
@@ -110,11 +112,31 @@ func TestTwoServerProcesses(t *testing.T) {
 				}
 			})
 		}
+		for server := range 2 { // both write, sign and answer at once
+			all.Go(func() {
+				for range 8 {
+					_, err := as("erin", server).CreateDeployment(ctx, api.CreateDeployment{AppName: "b", Version: "1", TargetRing: "LAB"})
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					c, err := as("erin", server).Checkpoint(ctx)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					mu.Lock()
+					answered, key = append(answered, c.Note), c.Key
+					mu.Unlock()
+				}
+			})
+		}
 		all.Wait()
 		if won != 1 {
 			t.Errorf("%d decisions won", won)
 		}
 	}
+	agree(t, url, key, answered)
 	if out := run("audit", "verify", "--whole-database"); !strings.Contains(out, "rows that say what the events say") {
 		t.Errorf("%s", out)
 	}

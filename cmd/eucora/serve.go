@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -24,7 +25,27 @@ import (
 type serveCmd struct {
 	siteFlags
 	keyFlags
+	stampFlags
 	Listen string `help:"Address to listen on." default:"127.0.0.1:8080" env:"EUCORA_LISTEN" placeholder:"HOST:PORT"`
+}
+
+// stampFlags say who time-stamps checkpoints, and how often.
+type stampFlags struct {
+	Authority string        `help:"Address of an RFC 3161 time-stamping authority that is to stamp checkpoints. Without it nobody does." name:"timestamp-authority" env:"EUCORA_TIMESTAMP_AUTHORITY" placeholder:"URL"`
+	Every     time.Duration `help:"How often, if the ledger has grown." name:"timestamp-every" default:"1h" env:"EUCORA_TIMESTAMP_EVERY" placeholder:"DURATION"`
+}
+
+func (f stampFlags) check() error {
+	if f.Authority == "" {
+		return nil
+	}
+	if u, err := url.Parse(f.Authority); err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" {
+		return usage("--timestamp-authority %q: want an address that begins with https:// or http://", f.Authority)
+	}
+	if f.Every < time.Second {
+		return usage("--timestamp-every %s: want a second at least", f.Every)
+	}
+	return nil
 }
 
 // collectAt is when garbage is collected: the heap is a few MB, and collecting
@@ -95,6 +116,9 @@ type server struct {
 
 // start opens the site and begins to serve.
 func (c *serveCmd) start(ctx context.Context, log *slog.Logger) (*server, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
 	s, err := c.open(ctx, log)
 	if err != nil {
 		return nil, err
@@ -132,6 +156,12 @@ func (c *serveCmd) start(ctx context.Context, log *slog.Logger) (*server, error)
 	if trust := s.service.Witnesses(); trust != nil {
 		offering := &witness.Offering{Store: s.store, Trust: trust, Log: log, Failed: handler.WitnessFailed}
 		running.working.Go(func() { offering.Run(background) })
+	}
+	if c.Authority != "" {
+		stamping := &witness.Stamping{
+			Store: s.store, Trust: s.service.Witnesses(), Authority: c.Authority, Every: c.Every, Log: log, Failed: handler.TimestampFailed,
+		}
+		running.working.Go(func() { stamping.Run(background) })
 	}
 	go func() {
 		if err := running.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

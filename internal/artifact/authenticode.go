@@ -27,13 +27,11 @@ import (
 // counts, or the best of them if the first is a weak one.
 
 // Limits: of one signature in bytes (page hashes of a 200 MB driver fit), of
-// the signatures of a file, of the different digests that they may ask for (each
-// is work over the whole file), and of public-key operations for one file, so that
+// the signatures of a file, and of public-key operations for one file, so that
 // a file of certificates cannot keep a reader busy.
 const (
 	maxSPCBytes      = 2 << 20
 	maxSPCSignatures = 4
-	maxSPCDigests    = 2
 	maxSPCChecks     = 1000
 )
 
@@ -161,7 +159,7 @@ func (j *spcJudge) best(signatures []spcSigned, subject spcSubject) (Signature, 
 	for i := range signatures {
 		s := &signatures[i]
 		if !slices.Contains(wanted, s.hash) {
-			s.result.Status, s.result.Reason = Untrusted, fmt.Sprintf("its signatures ask for %d different digests of the file; no more than %d are computed, and %v is not among them", asked, maxSPCDigests, s.hash)
+			s.result.Status, s.result.Reason = Untrusted, fmt.Sprintf("its signatures ask for %d different digests of the file: of %v it was not computed", asked, s.hash)
 			j.doubts = append(j.doubts, s.result.Reason)
 		} else if why := differs(s.hash, s.digest); why != "" {
 			s.result.Status, s.result.Reason = Invalid, why
@@ -180,19 +178,23 @@ func (j *spcJudge) best(signatures []spcSigned, subject spcSubject) (Signature, 
 }
 
 // wantedDigests is which digests of the file are computed for its signatures, and
-// how many they ask for. SHA-256 is among them if it is asked for.
+// how many they ask for: SHA-256, and the first other. Each is work over the whole
+// file; two signatures with different ones, of which SHA-256 is one, are usual.
 func wantedDigests(signatures []spcSigned) (wanted []crypto.Hash, asked int) {
+	seen := map[crypto.Hash]bool{}
+	others := 0
 	for _, s := range signatures {
-		if slices.Contains(wanted, s.hash) {
+		if seen[s.hash] {
 			continue
 		}
-		if s.hash == crypto.SHA256 {
-			wanted = slices.Insert(wanted, 0, s.hash)
-		} else {
+		if seen[s.hash] = true; s.hash != crypto.SHA256 {
+			others++
+		}
+		if s.hash == crypto.SHA256 || others == 1 {
 			wanted = append(wanted, s.hash)
 		}
 	}
-	return wanted[:min(len(wanted), maxSPCDigests)], len(wanted)
+	return wanted, len(seen)
 }
 
 // betterSPC orders signatures: by status first, then by the digest's strength.

@@ -50,9 +50,8 @@ type cms struct {
 	lists        []pkix.CertificateList // of revoked certificates
 }
 
-// parseCMS reads a SignedData. It is held to the letter, because only what is
-// signed is protected: nothing may stand between or behind the fields.
-func parseCMS(der []byte, contentType asn1.ObjectIdentifier) (*cms, error) {
+// readSignedData reads a SignedData that has one signer, within limits.
+func readSignedData(der []byte) (*pkcs7.ContentInfoSignedData, error) {
 	var all asn1.RawValue
 	if _, err := asn1.Unmarshal(der, &all); err != nil {
 		return nil, err
@@ -77,7 +76,19 @@ func parseCMS(der []byte, contentType asn1.ObjectIdentifier) (*cms, error) {
 		return nil, fmt.Errorf("more than %d certificates or revocation lists", maxCMSCertificates)
 	case len(sd.SignerInfos[0].AuthenticatedAttributes)+len(sd.SignerInfos[0].UnauthenticatedAttributes) > maxCMSAttributes:
 		return nil, fmt.Errorf("more than %d attributes", maxCMSAttributes)
-	case sd.Version != 1 && (sd.Version != 3 || contentType.Equal(oidSPCIndirectData)):
+	}
+	return signed, nil
+}
+
+// parseCMS reads a SignedData. It is held to the letter, because only what is
+// signed is protected: nothing may stand between or behind the fields.
+func parseCMS(der []byte, contentType asn1.ObjectIdentifier) (*cms, error) {
+	signed, err := readSignedData(der)
+	if err != nil {
+		return nil, err
+	}
+	sd := signed.Content
+	if sd.Version != 1 && (sd.Version != 3 || contentType.Equal(oidSPCIndirectData)) {
 		return nil, fmt.Errorf("it is of version %d", sd.Version)
 	}
 	signed.Content.SignerInfos[0].RawContent = nil
@@ -301,6 +312,18 @@ func (c *cms) counterSignature(der []byte) (stamp, error) {
 	return stamp{at: at, signer: signer, certificates: c.certificates}, err
 }
 
+// tstInfo is what an RFC 3161 token says: its beginning.
+type tstInfo struct {
+	Version int
+	Policy  asn1.ObjectIdentifier
+	Imprint struct {
+		Algorithm pkix.AlgorithmIdentifier
+		Digest    []byte
+	}
+	Serial asn1.RawValue
+	Time   asn1.RawValue
+}
+
 // timestampToken reads an RFC 3161 token: signed data about the signature's value.
 func (c *cms) timestampToken(der []byte) (stamp, error) {
 	var one asn1.RawValue
@@ -321,16 +344,7 @@ func (c *cms) timestampToken(der []byte) (stamp, error) {
 		return stamp{}, err
 	}
 	var octets []byte
-	var about struct {
-		Version int
-		Policy  asn1.ObjectIdentifier
-		Imprint struct {
-			Algorithm pkix.AlgorithmIdentifier
-			Digest    []byte
-		}
-		Serial asn1.RawValue
-		Time   asn1.RawValue
-	}
+	var about tstInfo
 	_, err = asn1.Unmarshal(token.content, &octets)
 	if err == nil {
 		_, err = asn1.Unmarshal(octets, &about)

@@ -46,7 +46,7 @@ func (c *countingReader) ReadAt(b []byte, at int64) (int, error) {
 }
 
 // TestSPCDigests: however many digests the signatures are about, the file is read
-// once, and two are computed.
+// once, and SHA-256 and one other are computed.
 func TestSPCDigests(t *testing.T) {
 	root := issue(t, nil, "Root", nil)
 	signer := issue(t, root, "Signer", nil)
@@ -67,9 +67,10 @@ func TestSPCDigests(t *testing.T) {
 		{"one", []crypto.Hash{crypto.SHA512}, Valid, ""},
 		{"two", []crypto.Hash{crypto.SHA256, crypto.SHA384}, Valid, "of 2 signatures"},
 		{"the same four times", []crypto.Hash{crypto.SHA256, crypto.SHA256, crypto.SHA256, crypto.SHA256}, Valid, "of 4 signatures"},
-		{"three", []crypto.Hash{crypto.SHA256, crypto.SHA384, crypto.SHA512}, Untrusted, "no more than 2 are computed, and SHA-512 is not among them"},
-		{"three, SHA-256 last", []crypto.Hash{crypto.SHA384, crypto.SHA512, crypto.SHA256}, Untrusted, "SHA-512 is not among them"},
-		{"old ones before it", []crypto.Hash{crypto.MD5, crypto.SHA1, crypto.SHA256}, Untrusted, "SHA-1 is not among them"},
+		{"two other ones", []crypto.Hash{crypto.SHA384, crypto.SHA512}, Untrusted, "of SHA-512 it was not computed"},
+		{"three", []crypto.Hash{crypto.SHA256, crypto.SHA384, crypto.SHA512}, Untrusted, "ask for 3 different digests of the file: of SHA-512 it was not computed"},
+		{"three, SHA-256 last", []crypto.Hash{crypto.SHA384, crypto.SHA512, crypto.SHA256}, Untrusted, "of SHA-512 it was not computed"},
+		{"old ones before it", []crypto.Hash{crypto.MD5, crypto.SHA1, crypto.SHA256}, Untrusted, "of SHA-1 it was not computed"},
 		{"five", []crypto.Hash{crypto.SHA256, crypto.SHA256, crypto.SHA256, crypto.SHA256, crypto.SHA256}, "", "more than 4 signatures"},
 	} {
 		data := signed(row.hashes...)

@@ -68,18 +68,11 @@ func lookDeb(s Source, trust *Trust, now time.Time, info *Info) error {
 // debSignatures judges all there are, over the members that are signed, and
 // notes members that are neither.
 func (t *Trust) debSignatures(s Source, members, signed []arMember, now time.Time, info *Info) (all []Signature, err error) {
-	passes := 0
-	content := func(w io.Writer) error {
-		if passes++; passes > maxPGPSignatures {
-			return damaged("signatures", "more than %d signatures were to be checked", maxPGPSignatures)
-		}
-		for _, m := range signed {
-			if _, err := io.Copy(w, io.NewSectionReader(s, m.at, m.size)); err != nil {
-				return err
-			}
-		}
-		return nil
+	var spans []int64
+	for _, m := range signed {
+		spans = append(spans, m.at, m.at+m.size)
 	}
+	content := &pgpContent{size: s.Size, write: func(w io.Writer) error { return copySpans(w, s, spans...) }}
 	for _, m := range members {
 		if slices.Contains(signed, m) {
 			continue
@@ -104,7 +97,7 @@ func (t *Trust) debSignatures(s Source, members, signed []arMember, now time.Tim
 var debRoles = []string{"_gpgorigin", "_gpgmaint", "_gpgarchive", "_gpgbuilder"}
 
 // debSignature judges the signature in one member.
-func (t *Trust) debSignature(s Source, m arMember, content func(io.Writer) error, now time.Time) (Signature, error) {
+func (t *Trust) debSignature(s Source, m arMember, content *pgpContent, now time.Time) (Signature, error) {
 	if m.size > maxPGPSignature {
 		return Signature{}, damaged(m.name, "is larger than %d bytes", maxPGPSignature)
 	}

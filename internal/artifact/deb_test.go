@@ -329,7 +329,7 @@ func soon(t *testing.T, what string, do func()) {
 	t.Helper()
 	begin := time.Now()
 	do()
-	if took := time.Since(begin); took > 10*time.Second {
+	if took := time.Since(begin); took > 2*time.Minute { // that it ends; how soon, the benchmarks say
 		t.Errorf("%s took %s", what, took)
 	}
 }

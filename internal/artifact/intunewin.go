@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -69,7 +70,7 @@ func lookIntuneWin(s Source, _ *Trust, _ time.Time, info *Info) error {
 	if err != nil {
 		return err
 	}
-	if contents.size/2 > contents.packed {
+	if contents.size-contents.size/8-64 > contents.packed {
 		return damaged(contents.place(), "is packed to %d of %d bytes, which encrypted contents cannot be: a bomb", contents.packed, contents.size)
 	}
 	told.describe(info)
@@ -162,12 +163,13 @@ func (w *intuneWin) check(s Source, contents *zipMember, tail io.Writer) (reason
 	if length := contents.size - intro; length < aes.BlockSize || length%aes.BlockSize != 0 {
 		return "", damaged(contents.place(), "has %d bytes, which is no whole number of blocks", contents.size)
 	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return "", err
+	}
 	sum := hmac.New(sha256.New, macKey)
-	head, err := w.pass(s, contents, func(head []byte, rest io.Reader) error {
-		sum.Write(head[sha256.Size:])
-		_, err := io.Copy(sum, rest)
-		return err
-	})
+	plain := &plainText{mode: cipher.NewCBCDecrypter(block, iv), sum: sha256.New(), out: tail}
+	head, err := w.pass(s, contents, intro, &intuneSink{sum, plain})
 	switch {
 	case errors.Is(err, errIntuneAltered):
 		return err.Error(), nil
@@ -178,34 +180,39 @@ func (w *intuneWin) check(s Source, contents *zipMember, tail io.Writer) (reason
 	case !bytes.Equal(head[sha256.Size:], iv):
 		return "the contents begin with another initialisation vector than is told", nil
 	}
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return "", err
-	}
-	plain := &plainText{mode: cipher.NewCBCDecrypter(block, iv), sum: sha256.New(), out: tail}
-	if _, err := w.pass(s, contents, func(_ []byte, rest io.Reader) error {
-		_, err := io.Copy(plain, rest)
-		return err
-	}); err != nil {
-		return "", err
-	}
 	return plain.end(digest, w.size)
 }
 
 // pass reads the contents once: their first bytes, and the rest.
-func (*intuneWin) pass(s Source, contents *zipMember, do func(head []byte, rest io.Reader) error) ([]byte, error) {
+func (*intuneWin) pass(s Source, contents *zipMember, intro int, to *intuneSink) (head []byte, err error) {
 	from, err := contents.open(s)
 	if err != nil {
 		return nil, err
 	}
-	head := make([]byte, sha256.Size+aes.BlockSize)
+	head = make([]byte, intro)
 	if _, err := io.ReadFull(from, head); err != nil {
 		return nil, err
 	}
-	if err = do(head, from); from.altered {
+	to.mac.Write(head[sha256.Size:])
+	if _, err = io.CopyBuffer(to, from, make([]byte, copyBytes)); from.altered {
 		err = errIntuneAltered
 	}
 	return head, err
+}
+
+// intuneSink takes what is encrypted, and computes the MAC of it while it is
+// decrypted.
+type intuneSink struct {
+	mac   hash.Hash
+	plain *plainText
+}
+
+func (r *intuneSink) Write(b []byte) (n int, err error) {
+	var mac sync.WaitGroup
+	mac.Go(func() { r.mac.Write(b) })
+	n, err = r.plain.Write(b)
+	mac.Wait()
+	return n, err
 }
 
 var errIntuneAltered = errors.New("the contents were altered: not even their checksum fits")

@@ -73,6 +73,7 @@ func (e *compoundEntry) text() string {
 
 func openCompound(s Source) (*compoundFile, error) {
 	const place = "compound file header"
+	s.ReaderAt = newBlockReader(s)
 	h, err := readSpan(s, place, 0, 512)
 	if err != nil {
 		return nil, err
@@ -326,7 +327,7 @@ func (r *compoundStream) ReadAt(p []byte, off int64) (done int, err error) {
 		}
 		inside := off - first<<r.shift
 		n := min(int64(len(p)-done), run<<r.shift-inside, r.size-off)
-		from, part := io.ReaderAt(r.in.s), int64(r.chain[first])<<r.shift+inside
+		from, part := r.in.s.ReaderAt, int64(r.chain[first])<<r.shift+inside
 		if r.small {
 			from = r.in.small
 		} else {

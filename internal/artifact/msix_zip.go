@@ -176,6 +176,9 @@ func (z *msixZip) copy(w io.Writer, e *msixEntry, most int64) error {
 	if e.size > most {
 		return damaged(place, "%d bytes; at most %d are read", e.size, most)
 	}
+	if err := tooPacked(e.packed, e.size); err != nil {
+		return damaged(place, "%v", err)
+	}
 	packed, _, err := z.open(e)
 	if err != nil {
 		return err

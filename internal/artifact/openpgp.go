@@ -20,16 +20,16 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
 
-// Limits of OpenPGP signatures. Each needs one pass over what was signed.
+// Limits of OpenPGP signatures.
 const (
 	maxPGPSignature  = 1 << 20 // bytes, of all signatures in one place
 	maxPGPSignatures = 4       // of one file
 	minKeyBits       = 2048    // of RSA and DSA
 )
 
-// openPGP judges detached OpenPGP signatures (binary, or armoured) over what
-// content writes. There is at least one, or the answer is invalid.
-func (t *Trust) openPGP(signature []byte, content func(io.Writer) error, now time.Time) (Signature, error) {
+// openPGP judges detached OpenPGP signatures (binary, or armoured) over a
+// content. There is at least one, or the answer is invalid.
+func (t *Trust) openPGP(signature []byte, content *pgpContent, now time.Time) (Signature, error) {
 	packets, reason := signaturePackets(signature)
 	if reason != "" {
 		return Signature{Status: Invalid, Reason: reason}, nil
@@ -126,7 +126,7 @@ func nextPacket(b []byte) (tag byte, body, rest []byte, ok bool) {
 }
 
 // openPGPPacket judges one signature packet.
-func (t *Trust) openPGPPacket(body []byte, content func(io.Writer) error, now time.Time) (Signature, error) {
+func (t *Trust) openPGPPacket(body []byte, content *pgpContent, now time.Time) (Signature, error) {
 	if len(body) > 2 && pgpLengths[packet.PublicKeyAlgorithm(body[2])] == 0 {
 		return Signature{Status: Untrusted, Reason: fmt.Sprintf("an OpenPGP signature of algorithm %d, a kind that is not checked", body[2])}, nil
 	}
@@ -165,14 +165,14 @@ func (t *Trust) openPGPPacket(body []byte, content func(io.Writer) error, now ti
 
 // verify compares the signature with what was signed, and judges the key if it
 // is the right one.
-func (s *Signature) verify(key openpgp.Key, sig *packet.Signature, body []byte, content func(io.Writer) error, now time.Time) error {
-	hash, err := sig.PrepareVerify()
+func (s *Signature) verify(key openpgp.Key, sig *packet.Signature, body []byte, content *pgpContent, now time.Time) error {
+	hash, reason, err := content.digest(sig)
 	if err != nil {
-		s.Status, s.Reason = Untrusted, "an OpenPGP signature of a kind that is not checked: "+err.Error()
-		return nil
-	}
-	if err := content(hash); err != nil {
 		return err
+	}
+	if reason != "" {
+		s.Status, s.Reason = Untrusted, reason
+		return nil
 	}
 	if err := key.PublicKey.VerifySignature(hash, sig); err != nil {
 		s.Status, s.Reason = Invalid, fmt.Sprintf("the file is not what %s signed", s.Signer)
@@ -268,9 +268,10 @@ func oldAlgorithm(a packet.PublicKeyAlgorithm) bool {
 	return a == packet.PubKeyAlgoRSA || a == packet.PubKeyAlgoRSASignOnly || a == packet.PubKeyAlgoDSA
 }
 
+// strongHash: SHA-224 is as strong as the shortest keys that are accepted.
 func strongHash(h crypto.Hash) bool {
 	switch h {
-	case crypto.SHA256, crypto.SHA384, crypto.SHA512, crypto.SHA3_256, crypto.SHA3_512:
+	case crypto.SHA224, crypto.SHA256, crypto.SHA384, crypto.SHA512, crypto.SHA3_256, crypto.SHA3_512:
 		return true
 	}
 	return false

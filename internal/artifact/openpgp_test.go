@@ -121,6 +121,7 @@ func TestOpenPGP(t *testing.T) {
 		{"armoured", armoured(t, sign(good, nil)), trustingKeys(t, good), Valid, ""},
 		{"RSA", sign(contosoRSA(), nil), trustingKeys(t, good, contosoRSA()), Valid, ""},
 		{"SHA-512", sign(good, func(c *packet.Config) { c.DefaultHash = crypto.SHA512 }), trustingKeys(t, good), Valid, ""},
+		{"SHA-224", sign(good, func(c *packet.Config) { c.DefaultHash = crypto.SHA224 }), trustingKeys(t, good), Valid, ""},
 		{"unknown key", sign(good, nil), trustingKeys(t, contosoRSA()), Untrusted, "which is not among the trusted"},
 		{"no keys", sign(good, nil), nil, Untrusted, "signed by key 0x"},
 		{"key expired since", sign(short, nil), trustingKeys(t, short), Expired, "nobody but the signer says"},

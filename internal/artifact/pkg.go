@@ -15,6 +15,7 @@ import (
 // Limits of what is read out of a macOS package.
 const (
 	maxPKGText     = 4 << 20 // bytes of Distribution or of one PackageInfo
+	maxPKGTexts    = 8 << 20 // bytes of all of them
 	maxPKGParts    = 64      // packages inside, whose PackageInfo is read
 	maxPKGVersions = 20      // versions that a note tells of
 )
@@ -30,7 +31,7 @@ func lookPKG(s Source, trust *Trust, now time.Time, info *Info) error {
 	if err != nil {
 		return err
 	}
-	if info.Signature, err = x.signature(trust, now); err != nil {
+	if info.Signature, info.Notes, err = x.signature(trust, now); err != nil {
 		return err
 	}
 	ticket, surplus, err := x.ticket()
@@ -58,9 +59,6 @@ func lookPKG(s Source, trust *Trust, now time.Time, info *Info) error {
 
 // notes tells what a reviewer should know of the archive.
 func (x *xar) notes(ticket bool, info *Info) {
-	if x.cms != nil && x.rsa != nil {
-		info.Notes = append(info.Notes, "carries a CMS signature too, which is not checked, nor a time in it")
-	}
 	if weak := x.weakest(); weak == "sha1" && x.rsa != nil {
 		info.Notes = append(info.Notes, "relies on SHA-1, as packages that Apple's tools make do")
 	}
@@ -89,7 +87,7 @@ type pkgFacts struct {
 // of the package inside, then that of a reference to it.
 func (x *xar) describe(info *Info) error {
 	var facts pkgFacts
-	parts, distributions := 0, 0
+	parts, distributions, left := 0, 0, int64(maxPKGTexts)
 	for _, f := range x.files {
 		var read func(path []string, start xml.StartElement) error
 		switch {
@@ -107,7 +105,7 @@ func (x *xar) describe(info *Info) error {
 		if read == nil {
 			continue
 		}
-		text, err := x.contents(f)
+		text, err := x.contents(f, &left)
 		if err == nil {
 			err = walkXML(bytes.NewReader(text), read, facts.text)
 		}
@@ -197,8 +195,14 @@ func (p *pkgFacts) text(path []string, text string) {
 	}
 }
 
-// contents unpacks a small file.
-func (x *xar) contents(f *xarFile) ([]byte, error) {
+// contents unpacks a small file. left is how many bytes of all of them are still
+// read.
+func (x *xar) contents(f *xarFile, left *int64) ([]byte, error) {
+	most := max(min(maxPKGText, *left), 0)
+	tooLarge := fmt.Errorf("unpacks to more than %d bytes, or all such files to more than %d", maxPKGText, maxPKGTexts)
+	if tooPacked(f.to-f.from, most) != nil {
+		return nil, tooLarge
+	}
 	var from io.Reader = io.NewSectionReader(x, x.heapAt+f.from, f.to-f.from)
 	switch f.encoding {
 	case "", "application/octet-stream":
@@ -213,9 +217,10 @@ func (x *xar) contents(f *xarFile) ([]byte, error) {
 	default:
 		return nil, fmt.Errorf("is packed as %q, which is not read", clip(f.encoding, 100))
 	}
-	text, err := io.ReadAll(io.LimitReader(from, maxPKGText+1))
-	if err == nil && len(text) > maxPKGText {
-		err = fmt.Errorf("unpacks to more than %d bytes", maxPKGText)
+	text, err := io.ReadAll(io.LimitReader(from, most+1))
+	if err == nil && int64(len(text)) > most {
+		err = tooLarge
 	}
+	*left -= max(int64(len(text)), f.to-f.from)
 	return text, err
 }

@@ -148,7 +148,7 @@ func FuzzRPM(f *testing.F) {
 
 func FuzzPKG(f *testing.F) {
 	certificates := [][]byte{testAuthority().installer(nil)}
-	fuzzPackage(f, xarParts{}.build(f), xarParts{certificates: certificates, style: "sha1", cms: true, tail: ticket("x")}.build(f))
+	fuzzPackage(f, xarParts{}.build(f), xarParts{certificates: certificates, style: "sha1", cms: noCMS, tail: ticket("x")}.build(f))
 }
 
 // FuzzTOC reads a table of contents that the checksum is right of.
@@ -184,7 +184,7 @@ func FuzzOpenPGP(f *testing.F) {
 		f.Add(signature)
 	}
 	f.Fuzz(func(t *testing.T, signature []byte) {
-		s, err := trust.openPGP(signature, func(w io.Writer) error { _, err := w.Write(over); return err }, lookDay)
+		s, err := trust.openPGP(signature, &pgpContent{write: func(w io.Writer) error { _, err := w.Write(over); return err }}, lookDay)
 		if err != nil || s.Status == "" || s.Reason == "" {
 			t.Errorf("%v %+v", err, s)
 		}

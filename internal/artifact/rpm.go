@@ -2,6 +2,7 @@ package artifact
 
 import (
 	"bytes"
+	"cmp"
 	"crypto"
 	"crypto/md5"
 	"encoding/base64"
@@ -62,13 +63,15 @@ func lookRPM(s Source, trust *Trust, now time.Time, info *Info) error {
 	if info.Name == "" || r.header.text(rpmVersion) == "" || r.header.text(rpmRelease) == "" {
 		return damaged("header", "does not name the package, its version and release")
 	}
-	covered, wrong, err := r.digests()
+	signatures, err := r.signatures(trust, now)
 	if err != nil {
 		return err
 	}
-	signatures, err := r.signatures(trust, covered, now)
-	if err != nil {
-		return err
+	wrong := ""
+	if !spoilt(signatures) {
+		if wrong, err = r.digests(); err != nil {
+			return err
+		}
 	}
 	info.Signature = Signature{Status: Unsigned, Reason: "the package carries no signature"}
 	if len(signatures) > 0 {
@@ -156,12 +159,11 @@ type rpmDigest struct {
 	sum       hash.Hash
 }
 
-// digests compares every digest with what it is of. covered tells that the
-// header holds a strong one of the payload; wrong says what differs, if
+// digests compares every digest with what it is of, and says what differs, if
 // anything does.
-func (r *rpmFile) digests() (covered bool, wrong string, err error) {
+func (r *rpmFile) digests() (wrong string, err error) {
 	var all []rpmDigest
-	ofPayload := []io.Writer{io.Discard}
+	var ofPayload []hash.Hash
 	for _, d := range []struct {
 		tag       uint32
 		algorithm crypto.Hash
@@ -174,7 +176,6 @@ func (r *rpmFile) digests() (covered bool, wrong string, err error) {
 	for _, d := range r.payloadDigests() {
 		d.sum = d.algorithm.New()
 		all, ofPayload = append(all, d), append(ofPayload, d.sum)
-		covered = covered || strongHash(d.algorithm)
 	}
 	if e, there := r.signature.entries[rpmSigMD5]; there {
 		whole := md5.New()
@@ -182,29 +183,30 @@ func (r *rpmFile) digests() (covered bool, wrong string, err error) {
 		all = append(all, rpmDigest{"header and payload", crypto.MD5, hex.EncodeToString(r.signature.bytes(rpmSigMD5, e.kind)), whole})
 		ofPayload = append(ofPayload, whole)
 	}
-	if err := r.writePayload(io.MultiWriter(ofPayload...)); err != nil {
-		return false, "", err
+	if err := r.writePayload(&hashing{hashes: ofPayload}); err != nil {
+		return "", err
 	}
 	for _, d := range all {
 		if hex.EncodeToString(d.sum.Sum(nil)) != d.told {
-			return covered, fmt.Sprintf("the %s of %s is not the one that is told: the package was altered", d.algorithm, d.of), nil
+			return fmt.Sprintf("the %s of %s is not the one that is told: the package was altered", d.algorithm, d.of), nil
 		}
 	}
-	return covered, "", nil
+	return "", nil
 }
 
 // payloadDigests are those that the header holds of the payload as it stands in
-// the file. One of an algorithm that is not known covers nothing.
+// the file. One of an algorithm that is not known covers nothing, nor does one
+// that takes too long to compute.
 func (r *rpmFile) payloadDigests() (found []rpmDigest) {
 	first := crypto.SHA256
 	if algorithm, told := r.header.number(rpmPayloadAlgorithm); told {
-		first = map[uint64]crypto.Hash{2: crypto.SHA1, 8: crypto.SHA256, 9: crypto.SHA384, 10: crypto.SHA512}[algorithm]
+		first = map[uint64]crypto.Hash{2: crypto.SHA1, 8: crypto.SHA256, 9: crypto.SHA384, 10: crypto.SHA512, 11: crypto.SHA224}[algorithm]
 	}
 	for _, d := range []struct {
 		tag       uint32
 		algorithm crypto.Hash
 	}{{rpmPayloadDigest, first}, {rpmPayloadSHA512, crypto.SHA512}, {rpmPayloadSHA3, crypto.SHA3_256}} {
-		if _, there := r.header.entries[d.tag]; there && d.algorithm != 0 {
+		if _, there := r.header.entries[d.tag]; there && d.algorithm != 0 && !tooSlow(d.algorithm, r.Size) {
 			found = append(found, rpmDigest{of: "the payload", algorithm: d.algorithm, told: r.header.text(d.tag)})
 		}
 	}
@@ -212,30 +214,22 @@ func (r *rpmFile) payloadDigests() (found []rpmDigest) {
 }
 
 func (r *rpmFile) writePayload(w io.Writer) error {
-	_, err := io.Copy(w, io.NewSectionReader(r, r.payload, r.Size-r.payload))
-	return err
+	return copySpans(w, r.Source, r.payload, r.Size)
 }
 
 // signatures judges all there are: each tag over the header, or over all.
-func (r *rpmFile) signatures(trust *Trust, covered bool, now time.Time) (all []Signature, err error) {
-	passes := 0
-	content := func(whole bool) func(io.Writer) error {
-		return func(w io.Writer) error {
-			_, err := w.Write(r.header.raw)
-			if err != nil || !whole {
-				return err
-			}
-			if passes++; passes > maxPGPSignatures {
-				return damaged("signature header", "more than %d signatures were to be checked", maxPGPSignatures)
-			}
-			return r.writePayload(w)
-		}
+func (r *rpmFile) signatures(trust *Trust, now time.Time) (all []Signature, err error) {
+	covered := slices.ContainsFunc(r.payloadDigests(), func(d rpmDigest) bool { return strongHash(d.algorithm) })
+	header := func(w io.Writer) error { _, err := w.Write(r.header.raw); return err }
+	contents := map[bool]*pgpContent{ // by whether the payload is part of it
+		false: {size: int64(len(r.header.raw)), write: header},
+		true:  {size: r.Size, write: func(w io.Writer) error { return cmp.Or(header(w), r.writePayload(w)) }},
 	}
 	judge := func(signature []byte, whole bool) error {
 		if spoilt(all) {
 			return nil
 		}
-		s, err := trust.openPGP(signature, content(whole), now)
+		s, err := trust.openPGP(signature, contents[whole], now)
 		if s.Status == Valid && !whole && !covered {
 			s.Status, s.Reason = Untrusted, "signed by a trusted key, but the header, which is signed, holds no strong digest of the payload, which is not"
 		}

@@ -104,6 +104,24 @@ func (p rpmParts) build() []byte {
 	return append(append(file, header...), payload...)
 }
 
+// TestRPMSlowDigest: SHA-3 of a large payload takes too long, so a digest of that
+// kind does not speak for it.
+func TestRPMSlowDigest(t *testing.T) {
+	key := contosoKey()
+	header := rpmHeaderOf(63, rpmText(rpmName, "hello"), rpmText(rpmVersion, "1"), rpmText(rpmRelease, "1"), rpmText(rpmPayloadSHA3, strings.Repeat("0", 64)))
+	lead := make([]byte, rpmLeadSize)
+	copy(lead, "\xed\xab\xee\xdb\x03\x00\x00\x01\x00\x01hello-1-1")
+	lead[79] = 5
+	head := append(lead, rpmHeaderOf(rpmSigRegion, rpmBytes(rpmSigRSA, detached(t, key, header, nil)))...)
+	head = append(append(head, make([]byte, -len(head)&7)...), header...)
+	for size, want := range map[int64]Status{maxSHA3 + 1: Untrusted, 1 << 20: Invalid} {
+		info, err := Look(Source{"large.rpm", size, endless{head}}, trustingKeys(t, key), lookDay)
+		if err != nil || info.Signature.Status != want {
+			t.Errorf("%d bytes: %+v, %v; want %s", size, info.Signature, err, want)
+		}
+	}
+}
+
 func TestRPM(t *testing.T) {
 	key, other := contosoKey(), contosoRSA()
 	overHeader := func(header, _ []byte) []rpmValue {

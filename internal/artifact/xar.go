@@ -91,6 +91,9 @@ func (x *xar) header() error {
 	if packed == 0 || told == 0 || told > maxTOC || packed > uint64(x.Size) || int64(packed) > x.Size-size {
 		return damaged("header", "tells of a table of contents of %d bytes that unpack to %d, in a file of %d; at most %d are read", packed, told, x.Size, maxTOC)
 	}
+	if err := tooPacked(int64(packed), int64(told)); err != nil {
+		return damaged("header", "table of contents: %v", err)
+	}
 	x.tocAt, x.heapAt, x.packed, x.toldTOC = size, size+int64(packed), int64(packed), int64(told)
 	switch known := []string{"none", "sha1", "md5", "sha256", "sha512"}; {
 	case size == 64 && kind == 3: // the name follows

@@ -85,6 +85,11 @@ func (a authority) trust(t testing.TB) *Trust {
 	return trust
 }
 
+// xarCMSBytes is how much room is kept for a CMS signature.
+const xarCMSBytes = 12 << 10
+
+func noCMS([]byte) []byte { return nil }
+
 type xarEntry struct{ path, text string }
 
 // xarParts makes packages. toc changes the table of contents before it is
@@ -97,7 +102,7 @@ type xarParts struct {
 	toc          func(string) string
 	heap         func([]byte)
 	tail         []byte
-	cms          bool
+	cms          func(checksum []byte) []byte // the CMS signature
 }
 
 const distribution = `<?xml version="1.0" encoding="utf-8"?><installer-gui-script minSpecVersion="2">
@@ -136,8 +141,8 @@ func (p xarParts) build(t testing.TB) []byte {
 	if p.certificates != nil {
 		reserve("signature", "RSA", installerKey().Size())
 	}
-	if p.cms {
-		reserve("x-signature", "CMS", 100)
+	if p.cms != nil {
+		reserve("x-signature", "CMS", xarCMSBytes)
 	}
 	for _, e := range p.entries {
 		var data bytes.Buffer
@@ -178,6 +183,13 @@ func (p xarParts) seal(t testing.TB, toc string, heap []byte, hash crypto.Hash, 
 			t.Fatal(err)
 		}
 		copy(heap[hash.Size():], value)
+	}
+	if p.cms != nil {
+		at := hash.Size()
+		if p.certificates != nil {
+			at += installerKey().Size()
+		}
+		copy(heap[at:], p.cms(sum.Sum(nil)))
 	}
 	if p.heap != nil {
 		p.heap(heap)
@@ -231,8 +243,8 @@ func TestPKG(t *testing.T) {
 		"ticket":             {xarParts{certificates: good, tail: ticket("ticket")}, Valid, "", "notarization ticket"},
 		"ticket cut":         {xarParts{certificates: good, tail: ticket("ticket")[1:]}, Invalid, "behind the files", ""},
 		"not certificates":   {xarParts{certificates: [][]byte{[]byte("x")}}, Invalid, "cannot be read", ""},
-		"CMS too":            {xarParts{certificates: good, cms: true}, Valid, "", "CMS signature too"},
-		"CMS only":           {xarParts{cms: true}, Untrusted, "CMS signature only", ""},
+		"CMS too":            {xarParts{certificates: good, cms: noCMS}, Valid, "", "CMS signature too, which does not count"},
+		"CMS only":           {xarParts{cms: noCMS}, Untrusted, "CMS signature only", ""},
 		"leading elsewhere":  {xarParts{certificates: good, entries: []xarEntry{{"Distribution", distribution}, {"../core.pkg/x", ""}}}, Valid, "", `".." leads elsewhere`},
 	} {
 		info, err := Look(file(c.pkg.build(t)), a.trust(t), lookDay)

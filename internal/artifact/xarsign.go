@@ -67,50 +67,59 @@ func (x *xar) weakest() string {
 }
 
 // signature judges the RSA signature over the checksum of the table of contents.
-func (x *xar) signature(trust *Trust, now time.Time) (Signature, error) {
+// The notes are about the other one, in CMS.
+func (x *xar) signature(trust *Trust, now time.Time) (found Signature, notes []string, err error) {
 	if x.rsa == nil {
 		if x.cms != nil {
-			return Signature{Status: Untrusted, Reason: "carries a CMS signature only, a kind that is not checked"}, nil
+			return Signature{Status: Untrusted, Reason: "carries a CMS signature only, a kind that is not checked"}, nil, nil
 		}
-		return Signature{Status: Unsigned, Reason: "the package carries no signature"}, nil
+		return Signature{Status: Unsigned, Reason: "the package carries no signature"}, nil, nil
 	}
 	certificates, reason := x.rsa.parse()
 	if reason != "" {
-		return Signature{Status: Invalid, Reason: reason}, nil
+		return Signature{Status: Invalid, Reason: reason}, nil, nil
 	}
 	leaf := certificates[0]
 	fingerprint := sha256.Sum256(leaf.Raw)
-	found := Signature{
+	found = Signature{
 		Signer: clip(leaf.Subject.String(), maxField), Issuer: clip(leaf.Issuer.String(), maxField),
 		Fingerprint: hex.EncodeToString(fingerprint[:]), NotAfter: leaf.NotAfter.UTC(), Digest: x.algorithm.String(),
 	}
+	if found.Status, found.Reason, err = x.verify(leaf); err != nil || found.Status != "" {
+		return found, nil, err
+	}
+	if found.Timestamp, notes, err = x.stampedTime(leaf, trust, now); err != nil {
+		return found, nil, err
+	}
+	found.Status, found.Reason = judgeInstaller(certificates, trust, found.Timestamp, now)
+	switch weak, bits := x.weakest(), leaf.PublicKey.(*rsa.PublicKey).N.BitLen(); {
+	case found.Status == Valid && (weak == "md5" || weak == "none"):
+		found.Status, found.Reason = Untrusted, fmt.Sprintf("sound, but a checksum of kind %q is too weak to rely on", weak)
+	case found.Status == Valid && bits < minKeyBits:
+		found.Status, found.Reason = Untrusted, fmt.Sprintf("sound, but a key of %d bits is too weak to rely on", bits)
+	}
+	return found, notes, nil
+}
+
+// verify says what is wrong with the RSA signature; nothing if it is sound.
+func (x *xar) verify(leaf *x509.Certificate) (Status, string, error) {
 	key, ok := leaf.PublicKey.(*rsa.PublicKey)
 	if !ok || x.rsa.style != "rsa" || x.algorithm == 0 {
-		found.Status, found.Reason = Untrusted, "the signature is of a kind that is not checked"
-		return found, nil
+		return Untrusted, "the signature is of a kind that is not checked", nil
 	}
 	if x.rsa.to-x.rsa.from != int64(key.Size()) {
-		found.Status, found.Reason = Invalid, "the signature is not as long as the key"
-		return found, nil
+		return Invalid, "the signature is not as long as the key", nil
 	}
 	value := make([]byte, key.Size())
 	if err := fillFrom(x, value, x.heapAt+x.rsa.from); err != nil {
-		return found, zipError("signature", err)
+		return "", "", zipError("signature", err)
 	}
 	again := x.algorithm.New() // old packages are signed over the digest of the checksum
 	again.Write(x.tocSum)
 	if rsa.VerifyPKCS1v15(key, x.algorithm, x.tocSum, value) != nil && rsa.VerifyPKCS1v15(key, x.algorithm, again.Sum(nil), value) != nil {
-		found.Status, found.Reason = Invalid, "the table of contents is not what was signed"
-		return found, nil
+		return Invalid, "the table of contents is not what was signed", nil
 	}
-	found.Status, found.Reason = judgeInstaller(certificates, trust, now)
-	switch weak := x.weakest(); {
-	case found.Status == Valid && (weak == "md5" || weak == "none"):
-		found.Status, found.Reason = Untrusted, fmt.Sprintf("sound, but a checksum of kind %q is too weak to rely on", weak)
-	case found.Status == Valid && key.Size()*8 < minKeyBits:
-		found.Status, found.Reason = Untrusted, fmt.Sprintf("sound, but a key of %d bits is too weak to rely on", key.Size()*8)
-	}
-	return found, nil
+	return "", "", nil
 }
 
 func (s *xarSigned) parse() (certificates []*x509.Certificate, reason string) {
@@ -142,8 +151,9 @@ var (
 
 // judgeInstaller looks whether the first certificate's chain ends at a given
 // root, and whether it may sign installers: by Apple's usage for that, or by
-// that for code. Without either it may not.
-func judgeInstaller(certificates []*x509.Certificate, trust *Trust, now time.Time) (Status, string) {
+// that for code. Without either it may not. stamped is when it was signed, or
+// zero if nobody says; then the certificate must be good now.
+func judgeInstaller(certificates []*x509.Certificate, trust *Trust, stamped, now time.Time) (Status, string) {
 	leaf := certificates[0]
 	if trust == nil {
 		trust = &Trust{roots: x509.NewCertPool()}
@@ -157,11 +167,15 @@ func judgeInstaller(certificates []*x509.Certificate, trust *Trust, now time.Tim
 		_, err := leaf.Verify(options)
 		return err
 	}
-	err := verify(now)
+	at, says := now, "nobody says when it was signed"
+	if !stamped.IsZero() {
+		at, says = stamped, "it was signed on "+stamped.Format(time.DateOnly)
+	}
+	err := verify(at)
 	switch {
 	case err != nil && (verify(leaf.NotAfter) == nil || verify(leaf.NotBefore) == nil):
-		return Expired, fmt.Sprintf("the certificate (or one above it) is good from %s to %s only, and nobody says when it was signed",
-			leaf.NotBefore.UTC().Format(time.DateOnly), leaf.NotAfter.UTC().Format(time.DateOnly))
+		return Expired, fmt.Sprintf("the certificate (or one above it) is good from %s to %s only, and %s",
+			leaf.NotBefore.UTC().Format(time.DateOnly), leaf.NotAfter.UTC().Format(time.DateOnly), says)
 	case err != nil:
 		return Untrusted, "signed by somebody who is not among the trusted: " + err.Error()
 	case !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageCodeSigning) && !slices.ContainsFunc(leaf.UnknownExtKeyUsage, oidInstaller.Equal):

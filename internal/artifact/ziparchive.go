@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
-	"compress/flate"
 	"encoding/binary"
 	"errors"
 	"hash"
@@ -275,10 +274,12 @@ func (m *zipMember) open(r io.ReaderAt) (*zipContents, error) {
 	switch {
 	case m.flags&zipEncrypted != 0:
 		return nil, damaged(m.place(), "is encrypted")
+	case m.method == zipDeflated && tooPacked(m.packed, m.size) != nil:
+		return nil, damaged(m.place(), "%v", tooPacked(m.packed, m.size))
 	case m.method == zipStored:
 		return &zipContents{m: m, from: packed, sum: crc32.NewIEEE()}, nil
 	case m.method == zipDeflated:
-		return &zipContents{m: m, from: flate.NewReader(packed), sum: crc32.NewIEEE()}, nil
+		return &zipContents{m: m, from: inflate(packed, maxCoded), sum: crc32.NewIEEE()}, nil
 	}
 	return nil, damaged(m.place(), "is packed by method %d, which is not read", m.method)
 }

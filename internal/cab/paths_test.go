@@ -75,7 +75,7 @@ func drawnAct(t *rapid.T, r Request, call Call, in Situation, exceptions []Excep
 		return r.Revoke(call, "over")
 	case 5:
 		return RequestException(call, ExceptionAsk{
-			ID: string(rune('a' + len(exceptions))), Request: &r, Intent: Deployment{ID: "dep", CreatedBy: erin.Person()}, Others: exceptions,
+			ID: string(rune('a' + len(exceptions))), Request: &r, Intent: Deployment{ID: "dep", CorrelationID: r.CorrelationID, CreatedBy: erin.Person()}, Others: exceptions,
 			Policy: Policy{Exception: ExceptionTerms{DefaultDays: 30, MaxDays: 90}}, Reason: "r", Justification: "j", Controls: []string{"c"},
 		})
 	}

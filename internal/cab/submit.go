@@ -67,18 +67,37 @@ func (r *Request) approveByRule(call Call) Change {
 	}}
 }
 
+// Waiting is everything that the approval of what waited for witnesses depends on,
+// besides the request: what a submission looks at, as it is now.
+type Waiting struct {
+	LatestID  string  // the newest package of the intent
+	Policy    Policy  // in force
+	Submitter *Caller // the account that submitted; nil if it is gone
+	Score     evidence.Score
+	Complete  evidence.Completeness
+	Facts     evidence.Facts
+	Witnessed bool
+}
+
 // Release approves by rule what waited for witnesses, now that they are back; what
-// CAB has taken up meanwhile is CAB's. latestID is the newest package of the
-// intent, and policy the one in force: another could judge otherwise. The caller
-// has verified the package's bytes and files.
-func (r Request) Release(call Call, latestID string, policy Policy) (Change, error) {
+// CAB has taken up meanwhile is CAB's, and so is what the gate would not let through
+// today. The caller has verified the package's bytes and files.
+func (r Request) Release(call Call, in Waiting) (Change, error) {
 	switch {
 	case r.Status != Submitted || r.Gate.WaitsFor != ForWitnesses:
 		return Change{}, conflict("INVALID_TRANSITION", "%s is %s and waits for no witnesses", r.Name, r.Status)
-	case latestID != r.PackageID:
-		return Change{}, conflict("EVIDENCE_SUPERSEDED", "the deployment has newer evidence (package %s)", latestID)
-	case policy.Version != r.PolicyVersion:
-		return Change{}, conflict("POLICY_SUPERSEDED", "%s was gated by policy %s, and %s is in force now; CAB decides", r.Name, r.PolicyVersion, policy.Version)
+	case in.LatestID != r.PackageID:
+		return Change{}, conflict("EVIDENCE_SUPERSEDED", "the deployment has newer evidence (package %s)", in.LatestID)
+	case in.Policy.Version != r.PolicyVersion:
+		return Change{}, conflict("POLICY_SUPERSEDED", "%s was gated by policy %s, and %s is in force now; CAB decides", r.Name, r.PolicyVersion, in.Policy.Version)
+	case in.Policy.RequireWitnessed && !in.Witnessed:
+		return Change{}, conflict("UNWITNESSED", "the ledger is not witnessed yet; %s waits", r.Name)
+	case !in.Complete.Complete || !in.Policy.SameGate(r.Gate, in.Score, in.Facts) || r.Gate.Decision != GateAuto || r.Score != in.Score:
+		return Change{}, conflict("GATE_DIFFERS", "the gate says otherwise of the package than %s has it; CAB decides", r.Name)
+	}
+	submitter := Actor{ID: r.SubmittedBy.ID, Name: r.SubmittedBy.Username, Role: PackagingEngineer}
+	if err := in.Submitter.StillIs(submitter, false, call.Now); err != nil {
+		return Change{}, err
 	}
 	gate := call.as(RiskGate)
 	r.ValidUntil = call.Now.Add(days(r.ApprovalDays))

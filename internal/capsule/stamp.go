@@ -13,20 +13,17 @@ import (
 // signature it bears is not looked at.
 type (
 	stampResponse struct {
-		Status struct {
-			Status int
-			Rest   []asn1.RawValue `asn1:"optional"`
-		}
-		Token asn1.RawValue `asn1:"optional"`
+		Status struct{ Status int }
+		Token  asn1.RawValue `asn1:"optional"`
 	}
 	contentInfo struct {
 		Type    asn1.ObjectIdentifier
 		Content asn1.RawValue `asn1:"explicit,tag:0"`
 	}
 	signedData struct {
-		Version     int
-		Digests     asn1.RawValue
-		Encapsulted struct {
+		Version int
+		Digests asn1.RawValue
+		Content struct {
 			Type    asn1.ObjectIdentifier
 			Content []byte `asn1:"explicit,tag:0"`
 		}
@@ -68,12 +65,12 @@ func stampedAt(der, text []byte) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("this is no RFC 3161 time-stamp")
 	}
 	var signed signedData
-	if err := prefix(outer.Content.Bytes, &signed); err != nil || !signed.Encapsulted.Type.Equal(oidStampInfo) {
+	if err := prefix(outer.Content.Bytes, &signed); err != nil || !signed.Content.Type.Equal(oidStampInfo) {
 		return time.Time{}, fmt.Errorf("this is no RFC 3161 time-stamp")
 	}
 	var info stampInfo
 	var whole asn1.RawValue
-	if rest, err := asn1.Unmarshal(signed.Encapsulted.Content, &whole); err != nil || len(rest) > 0 {
+	if rest, err := asn1.Unmarshal(signed.Content.Content, &whole); err != nil || len(rest) > 0 {
 		return time.Time{}, fmt.Errorf("this is no RFC 3161 time-stamp")
 	}
 	if err := prefix(whole.FullBytes, &info); err != nil {
@@ -105,5 +102,5 @@ func (v *verification) timestamp() {
 		return
 	}
 	v.pass(checkTimestamp, "it is about this checkpoint, and says %s", at.Format(time.RFC3339))
-	v.note("whose the time-stamp is, is for openssl to say: openssl ts -verify -data CHECKPOINT -in timestamp.tsr -CAfile AUTHORITY.pem, with the checkpoint up to its first signature line")
+	v.note("whose the time-stamp is, is for openssl to say: openssl ts -verify -data FIVE -in timestamp.tsr -CAfile AUTHORITY.pem, with the first five lines of the checkpoint in FIVE")
 }

@@ -282,6 +282,9 @@ func (v *verification) event(leafName, proofName string) {
 		v.failed(checkEvents, ledger.CheckInclusion(proof.Path, e.Seq, ledger.LeafHash(leaf), v.checkpoint.Checkpoint))
 	}
 	v.failed(v.tell(e))
+	if e.Type == cab.EvidenceTampered {
+		v.note("event %d says that evidence was found altered in the database on %s", e.Seq, e.Time.Format("2006-01-02 15:04:05Z"))
+	}
 }
 
 func readEvent(leaf []byte) (e cab.Event, err error) {

@@ -3,6 +3,8 @@ package export
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -74,6 +76,11 @@ func TestOCSFHolds(t *testing.T) {
 
 // TestTheCheckerSees: what the check is for, it finds.
 func TestTheCheckerSees(t *testing.T) {
+	t.Run("rules", func(t *testing.T) { checkerSees(t, written(t)) })
+	t.Run("published", func(t *testing.T) { s, _ := published(t); checkerSees(t, s) })
+}
+
+func checkerSees(t *testing.T, s schema) {
 	story, _ := cabtest.Story(t)
 	good := lines(t, OCSF, story.Events[:1])[0]
 	for change, want := range map[[2]string]string{
@@ -90,7 +97,7 @@ func TestTheCheckerSees(t *testing.T) {
 		if bad == good {
 			t.Fatalf("%s is not in %s", change[0], good)
 		}
-		if wrong := strings.Join(written(t).checkEvent([]byte(bad)), "\n"); !strings.Contains(wrong, want) {
+		if wrong := strings.Join(s.checkEvent([]byte(bad)), "\n"); !strings.Contains(wrong, want) {
 			t.Errorf("%s: found %q, want %q", change[1], wrong, want)
 		}
 	}
@@ -152,5 +159,29 @@ func TestUnknownTypeIsAnError(t *testing.T) {
 				t.Errorf("%s: %.20q was taken for an event", format, leaf)
 			}
 		}
+	}
+}
+
+// TestTableInTheDocs: docs/exports.md has every line of the mapping, as it is.
+func TestTableInTheDocs(t *testing.T) {
+	text, err := os.ReadFile("../../docs/exports.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want strings.Builder
+	for _, kind := range cab.EventTypes() {
+		m := mappings[kind]
+		does := activityNames[m.activity]
+		if m.activity == byChange {
+			does = "Create, Update or Disable"
+		}
+		outcome := "Success"
+		if m.failure {
+			outcome = "Failure"
+		}
+		fmt.Fprintf(&want, "| `%s` | %s | %s | %s | %s |\n", kind, m.class.name, does, severityNames[m.severity], outcome)
+	}
+	if !strings.Contains(string(text), want.String()) {
+		t.Errorf("the table in docs/exports.md should be\n%s", want.String())
 	}
 }

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"encoding/base64"
 	"encoding/json"
 
 	"github.com/eucora/eucora/api"
@@ -320,18 +321,25 @@ func (s *Server) checkpoint(q *request) (any, error) {
 		return nil, err
 	}
 	answer := api.Checkpoint{Note: string(note), Key: s.LedgerKey}
-	if s.Service.Witnesses() != nil {
+	if trust := s.Service.Witnesses(); trust != nil {
 		w, err := s.Service.Witnessing(q.Context())
 		if err != nil {
 			return nil, err
 		}
-		answer.Witnesses = wireWitnessing(w)
+		answer.Witnesses = wireWitnessing(w, trust.Quorum())
 	}
-	return answer, nil
+	stamped, err := s.Service.LastStamped(q.Context(), q.call)
+	if err == nil && stamped.Size > 0 {
+		answer.Timestamp = &api.Timestamp{
+			Size: stamped.Size, Checkpoint: string(stamped.Note), Authority: stamped.Authority, ReceivedAt: stamped.StampedAt,
+			Reply: base64.StdEncoding.EncodeToString(stamped.Timestamp),
+		}
+	}
+	return answer, err
 }
 
-func wireWitnessing(w workflow.Witnessing) *api.Witnessing {
-	answer := &api.Witnessing{State: "unwitnessed", Size: w.Size, Witnessed: w.Witnessed, Since: when(w.Since), By: []api.WitnessedBy{}}
+func wireWitnessing(w workflow.Witnessing, quorum string) *api.Witnessing {
+	answer := &api.Witnessing{State: "unwitnessed", Quorum: quorum, Size: w.Size, Witnessed: w.Witnessed, Since: when(w.Since), By: []api.WitnessedBy{}}
 	switch {
 	case !w.Required:
 		answer.State = "not_required"

@@ -89,6 +89,11 @@ func (s *Server) WitnessFailed(name string) {
 	s.metrics.GetOrCreateCounter(fmt.Sprintf(`eucora_witness_failures_total{witness=%q}`, name)).Inc()
 }
 
+// TimestampFailed counts a call to a time-stamping authority that brought none.
+func (s *Server) TimestampFailed() {
+	s.metrics.GetOrCreateCounter("eucora_timestamp_failures_total").Inc()
+}
+
 // writeWitnessing says how far witnesses have followed, where somebody is asked.
 func (s *Server) writeWitnessing(w io.Writer, r *http.Request) {
 	if s.Service.Witnesses() == nil {

@@ -90,7 +90,8 @@ type Tile struct {
 type Frontier struct {
 	tree  Tree
 	edge  [][]byte // for each level, the hashes of the rightmost, partial tile
-	dirty map[TileID][]byte
+	fresh []bool   // for each level, whether that tile has grown since Dirty was called
+	full  []Tile   // complete since then; they never change again
 }
 
 // EdgeTiles lists the partial tiles on the right edge of a tree of some size:
@@ -139,19 +140,19 @@ func (f *Frontier) Root() Hash { return f.tree.Root() }
 
 // Append adds a leaf.
 func (f *Frontier) Append(leafHash Hash) {
-	if f.dirty == nil {
-		f.dirty = map[TileID][]byte{}
-	}
 	size := f.tree.size
 	f.tree.push(0, leafHash, func(level int, hash Hash) {
 		for len(f.edge) <= level {
 			f.edge = append(f.edge, nil)
 		}
+		for len(f.fresh) <= level {
+			f.fresh = append(f.fresh, false)
+		}
 		f.edge[level] = append(f.edge[level], hash[:]...)
-		id := TileID{level, size >> (TileHeight * (level + 1))}
-		f.dirty[id] = f.edge[level]
-		if len(f.edge[level]) == TileWidth*tlog.HashSize {
-			f.edge[level] = nil // full: the next hash begins a new tile
+		f.fresh[level] = true
+		if len(f.edge[level]) == TileWidth*tlog.HashSize { // the next hash begins a new tile
+			f.full = append(f.full, Tile{edgeID(level, size), f.edge[level]})
+			f.edge[level], f.fresh[level] = nil, false
 		}
 	})
 }
@@ -159,9 +160,11 @@ func (f *Frontier) Append(leafHash Hash) {
 // Dirty returns the tiles that changed since the last call, to be stored, in
 // order of level and index.
 func (f *Frontier) Dirty() []Tile {
-	tiles := make([]Tile, 0, len(f.dirty))
-	for id, data := range f.dirty {
-		tiles = append(tiles, Tile{id, bytes.Clone(data)})
+	tiles := f.full
+	for level, fresh := range f.fresh {
+		if fresh {
+			tiles = append(tiles, Tile{edgeID(level, f.tree.size-1), bytes.Clone(f.edge[level])})
+		}
 	}
 	slices.SortFunc(tiles, func(a, b Tile) int {
 		if a.ID.Level != b.ID.Level {
@@ -169,21 +172,23 @@ func (f *Frontier) Dirty() []Tile {
 		}
 		return int(a.ID.Index - b.ID.Index)
 	})
-	f.dirty = nil
+	f.full, f.fresh = nil, nil
 	return tiles
+}
+
+// edgeID is the rightmost tile of a level in a tree whose last leaf is at last.
+func edgeID(level int, last int64) TileID {
+	return TileID{level, last >> (TileHeight * (level + 1))}
 }
 
 // Clone is an independent copy.
 func (f *Frontier) Clone() *Frontier {
-	c := &Frontier{tree: Tree{f.tree.size, slices.Clone(f.tree.nodes)}, edge: make([][]byte, len(f.edge))}
+	c := &Frontier{
+		tree: Tree{f.tree.size, slices.Clone(f.tree.nodes)}, edge: make([][]byte, len(f.edge)),
+		fresh: slices.Clone(f.fresh), full: slices.Clone(f.full),
+	}
 	for i, data := range f.edge {
 		c.edge[i] = bytes.Clone(data)
-	}
-	if f.dirty != nil {
-		c.dirty = make(map[TileID][]byte, len(f.dirty))
-		for id, data := range f.dirty {
-			c.dirty[id] = bytes.Clone(data)
-		}
 	}
 	return c
 }

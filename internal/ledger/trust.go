@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -210,6 +211,24 @@ func (t *Trust) Text() string { return t.text }
 // Required reports whether anybody must witness a checkpoint.
 func (t *Trust) Required() bool { return t.quorum != "none" }
 
+// Quorum is the quorum in words: "2 of a, b, (1 of c, d)"; "none" if nobody needs
+// to witness.
+func (t *Trust) Quorum() string { return t.words(t.quorum) }
+
+func (t *Trust) words(name string) string {
+	m, known := t.members[name]
+	if !known || m.witness >= 0 {
+		return name
+	}
+	parts := make([]string, len(m.of))
+	for i, part := range m.of {
+		if parts[i] = t.words(part); parts[i] != part {
+			parts[i] = "(" + parts[i] + ")"
+		}
+	}
+	return fmt.Sprintf("%d of %s", m.want, strings.Join(parts, ", "))
+}
+
 // Cosigned is a checkpoint and who has witnessed it, when.
 type Cosigned struct {
 	Checkpoint
@@ -242,22 +261,70 @@ func (t *Trust) Open(signed []byte) (Cosigned, error) {
 		return Cosigned{}, fmt.Errorf("checkpoint: %w", err)
 	}
 	for _, w := range t.Witnesses {
-		i := slices.IndexFunc(n.Sigs, func(s note.Signature) bool {
-			return s.Name == w.verifier.Name() && s.Hash == w.verifier.KeyHash()
-		})
-		if i < 0 {
-			continue
-		}
-		if _, err := base64.StdEncoding.Strict().DecodeString(n.Sigs[i].Base64); err != nil {
-			return Cosigned{}, fmt.Errorf("checkpoint: the cosignature of %s is not in canonical base64", w.Name)
-		}
-		at, err := cosignature.CoSigV1Timestamp(n.Sigs[i])
+		by, err := w.signed(n)
 		if err != nil {
-			return Cosigned{}, fmt.Errorf("checkpoint: the cosignature of %s: %w", w.Name, err)
+			return Cosigned{}, fmt.Errorf("checkpoint: %w", err)
 		}
-		result.By = append(result.By, CosignedBy{w.Name, at.UTC(), fmt.Sprintf("— %s %s\n", n.Sigs[i].Name, n.Sigs[i].Base64)})
+		if by != nil {
+			result.By = append(result.By, *by)
+		}
 	}
 	return result, nil
+}
+
+// signed is the witness's cosignature among the verified signatures of a note; nil
+// if there is none.
+func (w Witness) signed(n *note.Note) (*CosignedBy, error) {
+	i := slices.IndexFunc(n.Sigs, func(s note.Signature) bool {
+		return s.Name == w.verifier.Name() && s.Hash == w.verifier.KeyHash()
+	})
+	if i < 0 {
+		return nil, nil
+	}
+	if _, err := base64.StdEncoding.Strict().DecodeString(n.Sigs[i].Base64); err != nil {
+		return nil, fmt.Errorf("the cosignature of %s is not in canonical base64", w.Name)
+	}
+	at, err := cosignature.CoSigV1Timestamp(n.Sigs[i])
+	if err != nil {
+		return nil, fmt.Errorf("the cosignature of %s: %w", w.Name, err)
+	}
+	return &CosignedBy{w.Name, at.UTC(), fmt.Sprintf("— %s %s\n", n.Sigs[i].Name, n.Sigs[i].Base64)}, nil
+}
+
+// Cosignature finds, in a witness's answer to a signed checkpoint (lines of
+// signatures), the witness's own cosignature, and checks it. Lines of others say
+// nothing: it was not they who were asked.
+func (w Witness) Cosignature(signed, answer []byte) (CosignedBy, error) {
+	for line := range strings.Lines(string(answer)) {
+		if !w.claims(line) {
+			continue
+		}
+		n, err := note.Open(WithCosignatures(signed, []string{line}), note.VerifierList(w.verifier))
+		if err != nil {
+			return CosignedBy{}, fmt.Errorf("the cosignature of %s: %w", w.Name, err)
+		}
+		by, err := w.signed(n)
+		switch {
+		case err != nil:
+			return CosignedBy{}, err
+		case by == nil || by.At.Unix() <= 0: // it has to say when
+			return CosignedBy{}, fmt.Errorf("the cosignature of %s has no time", w.Name)
+		}
+		return *by, nil
+	}
+	return CosignedBy{}, fmt.Errorf("no line is signed by its key %s", w.Key)
+}
+
+// claims reports whether a line has the name and the hash of the witness's key.
+func (w Witness) claims(line string) bool {
+	name, signature, _ := strings.Cut(strings.TrimSuffix(strings.TrimPrefix(line, "— "), "\n"), " ")
+	raw, err := base64.StdEncoding.DecodeString(signature)
+	return err == nil && len(raw) > 4 && name == w.verifier.Name() && binary.BigEndian.Uint32(raw) == w.verifier.KeyHash()
+}
+
+// Has reports whether a witness, by its name in the policy, has witnessed it.
+func (c Cosigned) Has(witness string) bool {
+	return slices.ContainsFunc(c.By, func(b CosignedBy) bool { return b.Witness == witness })
 }
 
 // Enough reports whether those who have witnessed a checkpoint are a quorum.
@@ -268,7 +335,7 @@ func (t *Trust) Enough(c Cosigned) bool {
 func (t *Trust) met(name string, by []CosignedBy) bool {
 	m := t.members[name]
 	if m.witness >= 0 {
-		return slices.ContainsFunc(by, func(b CosignedBy) bool { return b.Witness == name })
+		return Cosigned{By: by}.Has(name)
 	}
 	n := 0
 	for _, part := range m.of {

@@ -3,6 +3,7 @@ package ledger
 import (
 	"bytes"
 	"crypto/rand"
+	"encoding/base64"
 	"fmt"
 	"strings"
 	"testing"
@@ -150,6 +151,87 @@ func FuzzParseTrust(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if trust, err := ParseTrust(text); err == nil && trust.Log == nil {
 			t.Error("a policy without a log")
+		}
+	})
+}
+
+// TestCosignature: of a witness's answer its own line counts, if it holds and says
+// when; whatever else is there says nothing.
+func TestCosignature(t *testing.T) {
+	log, w, other := newKey(t), newWitness(t, "witness.example/1"), newWitness(t, "witness.example/2")
+	trust, err := ParseTrust([]byte("log " + log.VerifierKey() + "\nwitness w " + w.key + "\nwitness o " + other.key + "\nquorum w\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, _ := log.Sign(5, leaf(5))
+	later, _ := log.Sign(6, leaf(6))
+	own, others := w.cosign(t, signed, log), other.cosign(t, signed, log)
+	raw, err := base64.StdEncoding.DecodeString(strings.Fields(own)[2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := func(change func(raw []byte)) string {
+		altered := bytes.Clone(raw)
+		change(altered)
+		return "— witness.example/1 " + base64.StdEncoding.EncodeToString(altered) + "\n"
+	}
+	for name, c := range map[string]struct {
+		answer string
+		holds  bool
+	}{
+		"its own":              {own, true},
+		"between others":       {others + own + line(func(raw []byte) { raw[0] ^= 1 }), true},
+		"and text":             {"<html>\n" + own, true},
+		"nothing":              {"", false},
+		"another's":            {others, false},
+		"of another tree":      {w.cosign(t, later, log), false},
+		"cut":                  {own[:len(own)-1], false},
+		"altered":              {line(func(raw []byte) { raw[20] ^= 1 }), false},
+		"at another time":      {line(func(raw []byte) { raw[11] ^= 1 }), false},
+		"a wrong one first":    {line(func(raw []byte) { raw[20] ^= 1 }) + own, false},
+		"not a signature line": {strings.TrimPrefix(own, "— "), false},
+	} {
+		by, err := trust.Witnesses[0].Cosignature(signed, []byte(c.answer))
+		if (err == nil) != c.holds || c.holds && (by.Line != own || by.Witness != "w" || by.At.IsZero()) {
+			t.Errorf("%s: %+v %v", name, by, err)
+		}
+	}
+}
+
+func TestQuorumInWords(t *testing.T) {
+	log := newKey(t)
+	text := "log " + log.VerifierKey() + "\n"
+	for _, name := range []string{"a", "b", "c"} {
+		text += "witness " + name + " " + newWitness(t, "x/"+name).key + "\n"
+	}
+	for rule, want := range map[string]string{
+		"quorum none\n": "none", "quorum b\n": "b", "group g all a b\nquorum g\n": "2 of a, b",
+		"group g any a b\ngroup h 2 g c\nquorum h\n": "2 of (1 of a, b), c",
+	} {
+		trust, err := ParseTrust([]byte(text + rule))
+		if err != nil || trust.Quorum() != want {
+			t.Errorf("%q: %q (%v), want %q", rule, trust.Quorum(), err, want)
+		}
+	}
+}
+
+// FuzzCosignature: whatever a witness answers, what is taken from it holds.
+func FuzzCosignature(f *testing.F) {
+	log, w := newKey(f), newWitness(f, "witness.example/1")
+	trust, err := ParseTrust([]byte("log " + log.VerifierKey() + "\nwitness w " + w.key + "\nquorum w\n"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	signed, _ := log.Sign(5, leaf(5))
+	f.Add([]byte(w.cosign(f, signed, log)))
+	f.Add([]byte("— witness.example/1 AAAA\n\n"))
+	f.Fuzz(func(t *testing.T, answer []byte) {
+		by, err := trust.Witnesses[0].Cosignature(signed, answer)
+		if err != nil {
+			return
+		}
+		if opened, err := trust.Open(WithCosignatures(signed, []string{by.Line})); err != nil || !trust.Enough(opened) {
+			t.Errorf("%q was taken: %v", by.Line, err)
 		}
 	})
 }

@@ -22,6 +22,10 @@ type comparison struct {
 	later  []row                // shown otherwise than the log said when the walk began
 }
 
+// maxLater bounds what is remembered of a walk: more than that does not change while
+// it is made.
+const maxLater = 100_000
+
 // compareRows holds everything that the API shows against what the events say. The
 // log grows meanwhile: a row may be shown as any event left it from before the walk
 // to behind it. What it returns is the checkpoint that covers it all.
@@ -80,8 +84,11 @@ func (c *comparison) shown(r row) error {
 	}
 	c.seen[r.Subject] = true
 	c.report.Rows++
-	if !c.fits(r) {
-		c.later = append(c.later, r)
+	if c.fits(r) {
+		return nil
+	}
+	if c.later = append(c.later, r); len(c.later) > maxLater {
+		return contradicts(nil, "more than %d rows are shown otherwise than the events say", maxLater)
 	}
 	return nil
 }

@@ -37,9 +37,9 @@ type Watch struct {
 	kept   *kept // nil the first time
 }
 
-// kept is the checkpoint that the mirror makes.
+// kept is a checkpoint with the bytes that were signed.
 type kept struct {
-	ledger.Checkpoint
+	ledger.Cosigned
 	note []byte
 }
 
@@ -147,7 +147,7 @@ func (w *Watch) load() error {
 	if w.tree.Root() != opened.Root {
 		return fmt.Errorf("its entries do not make its checkpoint of %d events: it was changed here", opened.Size)
 	}
-	w.kept = &kept{opened.Checkpoint, note}
+	w.kept = &kept{opened, note}
 	return nil
 }
 
@@ -227,7 +227,7 @@ func (w *Watch) save(after *kept, witnessed *kept, key string, from int64) error
 			return err
 		}
 	}
-	if witnessed != nil {
+	if witnessed != nil && w.trust.Required() && w.trust.Enough(witnessed.Cosigned) {
 		if err := w.mirror.write(witnessedFile, witnessed.note); err != nil {
 			return err
 		}

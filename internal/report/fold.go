@@ -141,6 +141,9 @@ func (b *Builder) addException(e cab.Event) error {
 	if row == nil {
 		return nil
 	}
+	if !slices.Contains(cab.ExceptionStatuses(), row.Status) {
+		return fmt.Errorf("exception %s has the unknown status %q", row.ID, row.Status)
+	}
 	x := b.exceptions[row.ID]
 	if x == nil {
 		of := b.requests[row.RequestID]
@@ -167,6 +170,9 @@ func (b *Builder) addException(e cab.Event) error {
 
 func (b *Builder) addRequest(e cab.Event) error {
 	if row := e.Data.Request; row != nil {
+		if !slices.Contains(cab.Statuses(), row.Status) {
+			return fmt.Errorf("request %s has the unknown status %q", row.ID, row.Status)
+		}
 		r := b.requests[row.ID]
 		if r == nil {
 			on := b.deployments[row.DeploymentID]
@@ -220,6 +226,9 @@ func (b *Builder) addDecision(e cab.Event) error {
 	}
 	if decision == nil {
 		return nil
+	}
+	if !decision.Decision.Decided() || decision.Decision == cab.Revoked {
+		return fmt.Errorf("%q is no decision on a request", decision.Decision)
 	}
 	if r.decision != nil {
 		return fmt.Errorf("%s was decided before, by event %d", r.row.Name, r.seq)

@@ -34,7 +34,6 @@ var page = template.Must(template.New("report").Funcs(template.FuncMap{
 	"status": func(s string) string { return cab.Status(s).StatusText() },
 	"score":  func(f float64) string { return fmt.Sprintf("%.2f", f) },
 	"words":  func(s string) string { return strings.ReplaceAll(s, "_", " ") },
-	"short":  func(s string) string { return s[:min(len(s), 12)] },
 	"style":  func() template.CSS { return template.CSS(style) }, // ours, embedded
 }).Parse(pageText))
 

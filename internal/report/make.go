@@ -76,11 +76,9 @@ const method = "Every request whose submission or decision is an event of the pe
 
 func (b *Builder) population(ordered []*request) Population {
 	p := Population{Requests: []Member{}, Statuses: []Count{}, Events: []Count{}, Applies: []AppCounts{}, First: b.first, Last: b.last, Method: method}
+	p.Totals = b.totals(ordered)
 	statuses, apps := map[cab.Status]int{}, map[string]*AppCounts{}
-	t := &p.Totals
 	for _, r := range ordered {
-		count(&t.OpenBefore, r.openBefore)
-		count(&t.OpenAfter, r.row.Status.Open())
 		if !r.submitted && !r.decided {
 			continue
 		}
@@ -98,16 +96,6 @@ func (b *Builder) population(ordered []*request) Population {
 		count(&app.Approved, r.decided && r.decision.Decision.Approved())
 		count(&app.Rejected, r.decided && !r.decision.Decision.Approved())
 	}
-	for _, r := range ordered {
-		if r.decided {
-			count(&t.Automatic, r.decision.Decision == cab.AutoApproved)
-			count(&t.Approved, r.decision.Decision == cab.ApprovedByCAB)
-			count(&t.Conditional, r.decision.Decision == cab.ConditionallyApp)
-		}
-	}
-	t.Submitted, t.Rejected, t.Withdrawn, t.Revoked = b.counts[cab.CABSubmitted], b.counts[cab.CABRejected], b.counts[cab.CABWithdrawn], b.counts[cab.ApprovalRevoked]
-	t.AddUp = t.OpenBefore+t.Submitted == t.Automatic+t.Approved+t.Conditional+t.Rejected+t.Withdrawn+t.OpenAfter &&
-		t.Automatic+t.Approved+t.Conditional == b.counts[cab.CABApproved]
 	for _, status := range cab.Statuses() {
 		p.Statuses = append(p.Statuses, Count{string(status), statuses[status]})
 	}
@@ -121,6 +109,26 @@ func (b *Builder) population(ordered []*request) Population {
 	}
 	slices.SortFunc(p.Applies, func(x, y AppCounts) int { return strings.Compare(x.AppName, y.AppName) })
 	return p
+}
+
+// totals counts what was open from the requests' rows, and what came and went
+// from the events, so that one can be held against the other.
+func (b *Builder) totals(ordered []*request) Totals {
+	t := Totals{
+		Submitted: b.counts[cab.CABSubmitted], Rejected: b.counts[cab.CABRejected], Withdrawn: b.counts[cab.CABWithdrawn], Revoked: b.counts[cab.ApprovalRevoked],
+	}
+	for _, r := range ordered {
+		count(&t.OpenBefore, r.openBefore)
+		count(&t.OpenAfter, r.row.Status.Open())
+		if r.decided {
+			count(&t.Automatic, r.decision.Decision == cab.AutoApproved)
+			count(&t.Approved, r.decision.Decision == cab.ApprovedByCAB)
+			count(&t.Conditional, r.decision.Decision == cab.ConditionallyApp)
+		}
+	}
+	approved := t.Automatic + t.Approved + t.Conditional
+	t.AddUp = approved == b.counts[cab.CABApproved] && t.OpenBefore+t.Submitted == approved+t.Rejected+t.Withdrawn+t.OpenAfter
+	return t
 }
 
 func count(n *int, yes bool) {

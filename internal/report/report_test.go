@@ -253,6 +253,27 @@ func TestBrokenLedgers(t *testing.T) {
 			e[i].Data.Decision = &decision
 			return e
 		},
+		"a status that is none": func(e []cab.Event) []cab.Event {
+			i := find(cab.CABSubmitted)
+			r := *e[i].Data.Request
+			r.Status = ""
+			e[i].Data.Request = &r
+			return e
+		},
+		"an exception's status that is none": func(e []cab.Event) []cab.Event {
+			i := find(cab.ExceptionRequested)
+			x := *e[i].Data.Exception
+			x.Status = "permanent"
+			e[i].Data.Exception = &x
+			return e
+		},
+		"a decision that is none": func(e []cab.Event) []cab.Event {
+			i := find(cab.CABApproved)
+			d := *e[i].Data.Decision
+			d.Decision = cab.Revoked
+			e[i].Data.Decision = &d
+			return e
+		},
 		"decided twice": func(e []cab.Event) []cab.Event {
 			again := e[find(cab.CABApproved)]
 			again.Seq = int64(len(e))

@@ -32,6 +32,10 @@ type conn interface {
 	run(statements ...statement) error
 	// flush sends what is queued.
 	flush() error
+	// joinedLeaves is a statement whose one row is how many events there are from
+	// place $1 on and before $2, the first and the last place, and their leaves in
+	// order, with a newline after each but the last. (A leaf has none.)
+	joinedLeaves() string
 	// hasTable reports whether the database has a table.
 	hasTable(name string) (bool, error)
 	// writes is how many writes have been queued so far.

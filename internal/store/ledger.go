@@ -67,9 +67,56 @@ func (g *growth) load(r Reader) error {
 			return err
 		}
 	}
-	var err error
-	g.frontier, err = ledger.NewFrontier(size, tiles)
-	return err
+	frontier, err := ledger.NewFrontier(size, tiles)
+	if err != nil {
+		return err
+	}
+	if err := g.continues(r, frontier); err != nil {
+		return err
+	}
+	g.frontier = frontier
+	return nil
+}
+
+// continues checks that the tree that the database has grew out of the one that
+// was signed last. Events after another tree, and a second signature that
+// contradicts the first, are worse than no service: so nothing is written.
+func (g *growth) continues(r Reader, frontier *ledger.Frontier) error {
+	var signed string
+	err := r.c.run(statement{`SELECT note FROM checkpoint ORDER BY size DESC LIMIT 1`, nil, func(row row) error { return row.Scan(&signed) }})
+	if err != nil || signed == "" {
+		return err
+	}
+	refuse := func(why error) error {
+		return &cab.Error{
+			Kind: cab.Internal, Code: "LEDGER_CONTRADICTS", Err: why,
+			Message: "the ledger in the database is not the one that was signed, so nothing is written or signed; stop the servers, keep the database as it is, and run eucora audit verify on it; then restore a backup that holds",
+		}
+	}
+	verifier, err := ledger.NewVerifier(g.writer.store.signer.VerifierKey())
+	if err != nil {
+		return err
+	}
+	old, err := verifier.Open([]byte(signed))
+	if err != nil {
+		return refuse(err)
+	}
+	var unread error // a database that cannot be read is no contradiction
+	tiles := ledger.Tiles(func(ids []ledger.TileID) (found map[ledger.TileID][]byte, err error) {
+		found, unread = r.Tiles(ids)
+		return found, unread
+	})
+	path, err := tiles.Consistency(old.Size, frontier.Size())
+	if unread != nil {
+		return unread
+	}
+	if err != nil {
+		return refuse(err)
+	}
+	if err := ledger.CheckConsistency(path, old, ledger.Checkpoint{Origin: old.Origin, Size: frontier.Size(), Root: frontier.Root()}); err != nil {
+		return refuse(err)
+	}
+	return nil
 }
 
 // save queues the tiles that changed and the tree's size, for the commit.

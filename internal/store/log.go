@@ -16,8 +16,10 @@ type Checkpointed struct {
 	Size         int64
 	Note         []byte   // as the log signed it
 	Cosignatures []string // signature lines, in the order in which they came
-	Timestamp    []byte   // an RFC 3161 token over Note; nil if there is none
+	Timestamp    []byte   // an RFC 3161 TimeStampResp over Note; nil if there is none
 	SignedAt     time.Time
+	Authority    string    // that gave the time-stamp; "" if there is none
+	StampedAt    time.Time // by our clock; zero if there is none
 }
 
 // Cosigned is the checkpoint with its cosignatures.
@@ -73,7 +75,10 @@ func (r *Reader) Leaves(from int64, n int) ([]EventRow, error) {
 	return all(r, scanEventRow, `SELECT seq, leaf FROM event WHERE seq >= $1 AND seq < $2 ORDER BY seq`, from, from+int64(n))
 }
 
-const checkpointColumns = `c.size, c.note, c.time, (SELECT t.token FROM checkpoint_timestamp t WHERE t.size = c.size)`
+const (
+	checkpointColumns = `c.size, c.note, c.time, s.token, COALESCE(s.authority, ''), COALESCE(s.time, 0)`
+	checkpointRows    = `checkpoint c LEFT JOIN checkpoint_timestamp s ON s.size = c.size`
+)
 
 // NewestCheckpoint is the newest signed checkpoint.
 func (r *Reader) NewestCheckpoint() (Checkpointed, error) {
@@ -96,13 +101,22 @@ func (r *Reader) StampedCheckpoint(least int64, witnessed bool) (Checkpointed, e
 	return r.checkpoint(text+`) LIMIT 1`, least)
 }
 
+// LastStamped is the newest checkpoint that has a time-stamp; of size 0 if none has.
+func (r *Reader) LastStamped() (Checkpointed, error) {
+	c, err := r.checkpoint(`WHERE c.size = (SELECT MAX(size) FROM checkpoint_timestamp)`)
+	if cab.KindOf(err) == cab.NotFound {
+		return Checkpointed{}, nil
+	}
+	return c, err
+}
+
 func (r *Reader) checkpoint(where string, args ...any) (Checkpointed, error) {
 	found, err := one(r, "checkpoint", func(row row, c *Checkpointed) error {
 		var note string
-		err := row.Scan(&c.Size, &note, atTime{&c.SignedAt}, &c.Timestamp)
+		err := row.Scan(&c.Size, &note, atTime{&c.SignedAt}, &c.Timestamp, &c.Authority, atTime{&c.StampedAt})
 		c.Note = []byte(note)
 		return err
-	}, `SELECT `+checkpointColumns+` FROM checkpoint c `+where, args...)
+	}, `SELECT `+checkpointColumns+` FROM `+checkpointRows+` `+where, args...)
 	if err != nil {
 		return Checkpointed{}, err
 	}
@@ -129,6 +143,12 @@ func (r *Reader) WitnessState() (WitnessState, error) {
 		nil, func(row row) error { return row.Scan(&s.Size, &s.Signed, &s.Witnessed, atTime{&s.Since}) },
 	})
 	return s, err
+}
+
+// EventTime is when the event at a place happened; zero if there is none.
+func (r *Reader) EventTime(seq int64) (at time.Time, err error) {
+	err = r.c.run(statement{`SELECT time FROM event WHERE seq = $1`, []any{seq}, func(row row) error { return row.Scan(atTime{&at}) }})
+	return at, err
 }
 
 // WaitingForWitnesses are the requests whose automatic approval waits for them,

@@ -365,3 +365,8 @@ func (c *postgresConn) hasTable(name string) (bool, error) {
 	n, err := (&Reader{c}).count(`SELECT COUNT(*) FROM pg_catalog.pg_tables WHERE schemaname = current_schema() AND tablename = $1`, name)
 	return n > 0, err
 }
+
+func (c *postgresConn) joinedLeaves() string {
+	return `SELECT COUNT(*), COALESCE(MIN(seq), -1), COALESCE(MAX(seq), -1), COALESCE(string_agg(leaf, '\x0a'::bytea ORDER BY seq), ''::bytea)
+		FROM event WHERE seq >= $1 AND seq < $2`
+}

@@ -331,3 +331,8 @@ func (c *sqliteConn) hasTable(name string) (bool, error) {
 	n, err := (&Reader{c}).count(`SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = $1`, name)
 	return n > 0, err
 }
+
+func (c *sqliteConn) joinedLeaves() string {
+	return `SELECT COUNT(*), COALESCE(MIN(seq), -1), COALESCE(MAX(seq), -1), COALESCE(CAST(group_concat(CAST(leaf AS TEXT), char(10)) AS BLOB), x'')
+		FROM (SELECT seq, leaf FROM event WHERE seq >= $1 AND seq < $2 ORDER BY seq)`
+}

@@ -21,12 +21,16 @@ var ctx = context.Background()
 
 func newDeployment(t testing.TB) cab.Change {
 	t.Helper()
-	call := cab.Call{Actor: cab.Actor{ID: "e", Name: "e", Role: cab.PackagingEngineer}, Now: time.Now().UTC().Truncate(time.Microsecond)}
-	change, err := cab.NewDeployment(call, uuid.NewString(), uuid.NewString(), "app", "1", cab.Lab)
+	change, err := deployment()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return change
+}
+
+func deployment() (cab.Change, error) {
+	call := cab.Call{Actor: cab.Actor{ID: "e", Name: "e", Role: cab.PackagingEngineer}, Now: time.Now().UTC().Truncate(time.Microsecond)}
+	return cab.NewDeployment(call, uuid.NewString(), uuid.NewString(), "app", "1", cab.Lab)
 }
 
 func sound(t *testing.T, s *store.Store) store.VerifyReport {

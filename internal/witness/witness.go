@@ -6,36 +6,37 @@
 package witness
 
 import (
-	"bytes"
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
-	"strconv"
-	"strings"
+	"sync"
 	"time"
 
 	"github.com/eucora/eucora/internal/ledger"
 	"github.com/eucora/eucora/internal/store"
 )
 
-// How often the newest checkpoint is looked at; how long a witness may take; and
-// how long one that failed is left alone, doubled each time up to the most.
+// How often the newest checkpoint is looked at; how long one round may keep the
+// next from beginning; and how long a witness that failed is left alone: doubled
+// each time up to the most, and the most at once where asking soon cannot help.
 const (
 	lookEvery = 500 * time.Millisecond
-	timeout   = 5 * time.Second
+	roundMost = timeout
 	waitFirst = time.Second
 	waitMost  = time.Minute
 )
 
-// maxAnswer bounds what is read of a witness's answer, in bytes.
-const maxAnswer = 64 << 10
-
 // Offering offers every new checkpoint to every witness. It is safe to run on
 // several replicas: each cosignature is kept once.
+//
+// Witnesses must cosign the same checkpoint, or none ever has a quorum, and a busy
+// log has a new one all the time. So there are rounds: one checkpoint is offered to
+// everybody at once, and the next round, with what is newest then, begins when a
+// quorum has cosigned and a moment has passed, so that those who are about to answer
+// are in it, when nobody is left to wait for, or after [roundMost].
+// Whoever is slower than the others misses rounds and delays nobody.
 type Offering struct {
 	Store *store.Store
 	Trust *ledger.Trust
@@ -47,82 +48,159 @@ type Offering struct {
 	client *http.Client
 }
 
-// Run offers until ctx is done. Each witness is asked by itself, so that one never
-// waits for another.
-func (o *Offering) Run(ctx context.Context) {
-	o.client = &http.Client{
-		Timeout:       timeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	done := make(chan struct{})
-	asked := 0
-	for _, w := range o.Trust.Witnesses {
-		if w.URL == "" {
-			continue
-		}
-		asked++
-		go func() {
-			defer func() { done <- struct{}{} }()
-			o.follow(ctx, w)
-		}()
-	}
-	for range asked {
-		<-done
-	}
+// rounds is the state of a running offering. One goroutine owns it.
+type rounds struct {
+	*Offering
+	followers []*follower
+	answers   chan answer
+	asking    sync.WaitGroup
+	n         int             // of the round
+	pending   int             // followers that the round still waits for
+	cosigned  ledger.Cosigned // the round's checkpoint, by those who are free for the next
+	since     time.Time       // when the round began
+	settled   int64           // size of the newest checkpoint that all have cosigned
+	problem   string          // with the ledger, as it was logged
 }
 
-// follow keeps one witness up to date.
-func (o *Offering) follow(ctx context.Context, w ledger.Witness) {
-	known := int64(-1) // the size that the witness has cosigned, as far as is known
-	wait := waitFirst
+// follower is a witness that is asked here.
+type follower struct {
+	ledger.Witness
+	busy     bool
+	known    int64     // size of the newest tree that it has cosigned; -1: not known
+	due      time.Time // when it is asked again after it failed
+	failures int       // since it last cosigned
+	refused  bool      // its last answer was a [Refusal]
+}
+
+// answer is what became of an offer.
+type answer struct {
+	follower *follower
+	round    int
+	size     int64
+	err      error
+}
+
+// Run offers until ctx is done, and returns when everything it began has ended.
+func (o *Offering) Run(ctx context.Context) {
+	o.client = newClient()
+	defer o.client.CloseIdleConnections()
+	r := &rounds{Offering: o, answers: make(chan answer)}
+	defer r.asking.Wait()
+	for _, w := range o.Trust.Witnesses {
+		if w.URL != "" {
+			r.followers = append(r.followers, &follower{Witness: w, known: -1})
+		}
+	}
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
 	for {
-		pause := lookEvery
-		size, err := o.offerNewest(ctx, w, known)
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err == nil:
-			known, wait = size, waitFirst
-		default:
-			o.Log.Warn("no cosignature", "witness", w.Name, "error", err, "again_in", wait.String())
-			if o.Failed != nil {
-				o.Failed(w.Name)
-			}
-			if _, refused := errors.AsType[*Refusal](err); refused {
-				wait = waitMost
-			}
-			pause, wait, known = wait, min(2*wait, waitMost), -1
+		if err := r.look(ctx); ctx.Err() == nil {
+			r.report(err)
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(pause):
+		case a := <-r.answers:
+			r.settle(a)
+		case <-ticker.C:
 		}
 	}
 }
 
-// offerNewest offers the newest checkpoint, unless the witness has cosigned it,
-// and returns its size.
-func (o *Offering) offerNewest(ctx context.Context, w ledger.Witness, known int64) (int64, error) {
-	var newest store.Checkpointed
-	err := o.Store.View(ctx, func(r *store.Reader) (err error) {
-		if newest, err = r.NewestCheckpoint(); err == nil && known < 0 {
-			known, err = r.WitnessedUpTo(w.Key)
+// report logs that the ledger cannot be offered: once, not twice a second.
+func (r *rounds) report(err error) {
+	problem := ""
+	if err != nil {
+		problem = err.Error()
+	}
+	if problem != "" && problem != r.problem {
+		r.Log.Warn("the ledger cannot be offered to witnesses, will try again", "error", err)
+	}
+	r.problem = problem
+}
+
+// newest is the newest signed checkpoint; of size 0 if there is none yet.
+func (o *Offering) newest(ctx context.Context) (newest store.Checkpointed, err error) {
+	err = o.Store.View(ctx, func(r *store.Reader) error {
+		state, err := r.WitnessState()
+		if err != nil || state.Signed == 0 {
+			return err
 		}
+		newest, err = r.NewestCheckpoint()
 		return err
 	})
-	if err != nil || newest.Size == known {
-		return known, err
+	return newest, err
+}
+
+// look begins a round if it is time for one.
+func (r *rounds) look(ctx context.Context) error {
+	now := time.Now()
+	most := roundMost
+	if r.Trust.Enough(r.cosigned) {
+		most = lookEvery
 	}
-	line, err := o.offer(ctx, w, newest, known)
-	if behind, ok := errors.AsType[*otherSize](err); ok { // it knows better what it has seen
-		line, err = o.offer(ctx, w, newest, behind.size)
+	if r.pending > 0 && now.Sub(r.since) < most {
+		return nil
 	}
+	newest, err := r.newest(ctx)
+	if err != nil || newest.Size == 0 || newest.Size == r.settled {
+		return err
+	}
+	opened, err := r.Trust.Open(newest.Cosigned())
 	if err != nil {
-		return 0, err
+		return fmt.Errorf("the newest checkpoint: %w", err)
 	}
-	given := []store.Cosignature{{Witness: w.Key, Line: line}}
-	return newest.Size, o.Store.KeepCosignatures(ctx, newest.Size, given, o.enough)
+	r.begin(ctx, now, newest, opened)
+	return nil
+}
+
+// begin offers a checkpoint to everybody who has not cosigned it, is not busy with
+// an older one, and is not left alone for a while.
+func (r *rounds) begin(ctx context.Context, now time.Time, c store.Checkpointed, opened ledger.Cosigned) {
+	r.n, r.pending, r.since = r.n+1, 0, now
+	r.cosigned = opened
+	all := true
+	for _, f := range r.followers {
+		if opened.Has(f.Name) {
+			f.known = max(f.known, c.Size)
+			continue
+		}
+		all = false
+		if f.busy || now.Before(f.due) {
+			continue
+		}
+		f.busy = true
+		r.pending++
+		round, known := r.n, f.known
+		r.asking.Go(func() {
+			err := r.ask(ctx, f.Witness, known, c)
+			select {
+			case r.answers <- answer{f, round, c.Size, err}:
+			case <-ctx.Done():
+			}
+		})
+	}
+	if all {
+		r.settled = c.Size
+	}
+}
+
+// ask offers a checkpoint to one witness and keeps its cosignature.
+func (o *Offering) ask(ctx context.Context, w ledger.Witness, known int64, c store.Checkpointed) error {
+	if known < 0 {
+		err := o.Store.View(ctx, func(r *store.Reader) (err error) {
+			known, err = r.WitnessedUpTo(w.Key)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	line, err := o.offer(ctx, w, c, min(known, c.Size))
+	if err != nil {
+		return err
+	}
+	return o.Store.KeepCosignatures(ctx, c.Size, []store.Cosignature{{Witness: w.Key, Line: line}}, o.enough)
 }
 
 // enough reports whether a checkpoint and cosignature lines make a quorum.
@@ -131,88 +209,48 @@ func (o *Offering) enough(signed []byte, lines []string) bool {
 	return err == nil && o.Trust.Enough(opened)
 }
 
-// Refusal is a witness's no: it will not change by asking again soon. A witness
-// that has seen another log refuses ours.
-type Refusal struct{ reason string }
-
-func (r *Refusal) Error() string { return r.reason }
-
-func refusal(format string, args ...any) error { return &Refusal{fmt.Sprintf(format, args...)} }
-
-// otherSize: the witness has cosigned a checkpoint of another size than we thought.
-type otherSize struct{ size int64 }
-
-func (e *otherSize) Error() string {
-	return fmt.Sprintf("the witness has cosigned a checkpoint of %d", e.size)
-}
-
-// offer is one add-checkpoint call: the checkpoint with a proof that it goes on
-// from the one of size old. It returns the witness's signature line.
-func (o *Offering) offer(ctx context.Context, w ledger.Witness, c store.Checkpointed, old int64) (string, error) {
-	if old > c.Size {
-		return "", refusal("it has cosigned a log of %d events, and this one has %d: the database is older than what it has seen, or this is another log", old, c.Size)
-	}
-	var proof []ledger.Hash
-	err := o.Store.View(ctx, func(r *store.Reader) (err error) {
-		proof, err = ledger.Tiles(r.Tiles).Consistency(old, c.Size)
-		return err
-	})
-	if err != nil {
-		return "", err
-	}
-	answer, err := o.post(ctx, w.URL+"/add-checkpoint", request(old, proof, c.Note))
-	if err != nil {
-		return "", err
-	}
-	opened, err := o.Trust.Open(ledger.WithCosignatures(c.Note, []string{string(answer)}))
-	if err != nil {
-		return "", refusal("its answer is no cosignature of this checkpoint: %v", err)
-	}
-	for _, by := range opened.By {
-		if by.Witness == w.Name {
-			return by.Line, nil
+// settle takes in what became of an offer.
+func (r *rounds) settle(a answer) {
+	f := a.follower
+	f.busy = false
+	if a.round == r.n {
+		r.pending--
+		if a.err == nil {
+			r.cosigned.By = append(r.cosigned.By, ledger.CosignedBy{Witness: f.Name})
 		}
 	}
-	return "", refusal("its answer is not signed by its key %s", w.Key)
-}
-
-// request is the body of add-checkpoint.
-func request(old int64, proof []ledger.Hash, signed []byte) []byte {
-	body := fmt.Appendf(nil, "old %d\n", old)
-	for _, hash := range proof {
-		body = append(base64.StdEncoding.AppendEncode(body, hash[:]), '\n')
-	}
-	return append(append(body, '\n'), signed...)
-}
-
-func (o *Offering) post(ctx context.Context, address string, body []byte) ([]byte, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	request.Header.Set("Content-Type", "text/plain; charset=utf-8")
-	request.Header.Set("User-Agent", "eucora")
-	answer, err := o.client.Do(request)
-	if err != nil {
-		return nil, fmt.Errorf("it cannot be reached: %w", err)
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer+1))
 	switch {
-	case err != nil:
-		return nil, fmt.Errorf("its answer broke off: %w", err)
-	case len(text) > maxAnswer:
-		return nil, refusal("its answer has more than %d bytes", maxAnswer)
-	case answer.StatusCode == http.StatusOK:
-		return text, nil
-	case answer.StatusCode == http.StatusConflict:
-		size, err := strconv.ParseInt(strings.TrimSuffix(string(text), "\n"), 10, 64)
-		if err != nil || size < 0 {
-			return nil, refusal("it answers 409 without the size that it has")
+	case errors.Is(a.err, errOvertaken):
+		f.known = -1
+	case a.err != nil:
+		r.fail(f, a.err)
+	default:
+		if f.failures > 0 {
+			r.Log.Info("a witness cosigns again", "witness", f.Name, "events", a.size)
 		}
-		return nil, &otherSize{size}
-	case answer.StatusCode == http.StatusTooManyRequests || answer.StatusCode >= 500:
-		return nil, fmt.Errorf("it answers %s", answer.Status)
+		f.known, f.failures, f.refused, f.due = max(f.known, a.size), 0, false, time.Time{}
 	}
-	return nil, refusal("it refuses with %s: %.200q", answer.Status, text)
+}
+
+// fail leaves a witness alone for a while. That is said once, and once more if it
+// refuses what it did not answer before: a log that it thinks is another one is for
+// people to look into.
+func (r *rounds) fail(f *follower, err error) {
+	_, refused := errors.AsType[*Refusal](err)
+	wait := min(waitFirst<<min(f.failures, 10), waitMost)
+	switch {
+	case refused && !f.refused:
+		r.Log.Error("a witness refuses this ledger", "witness", f.Name, "error", err)
+	case !refused && f.failures == 0:
+		r.Log.Warn("no cosignature", "witness", f.Name, "error", err)
+	}
+	if refused {
+		wait = waitMost
+	}
+	f.failures++
+	f.refused = f.refused || refused
+	f.known, f.due = -1, time.Now().Add(wait)
+	if r.Failed != nil {
+		r.Failed(f.Name)
+	}
 }

@@ -18,8 +18,8 @@ const (
 	filesEvery = time.Hour
 )
 
-// RunClock records expiries and forgets old replays, every minute until ctx is
-// done, and removes files that no package refers to, every hour. Nothing depends on it for being true, only for being written down; so
+// RunClock records expiries, forgets old replays and approves what waited for
+// witnesses, every minute until ctx is done, and removes files that no package refers to, every hour. Nothing depends on it for being true, only for being written down; so
 // a round that fails is logged and tried again.
 func (s *Service) RunClock(ctx context.Context, log *slog.Logger) {
 	ticker := time.NewTicker(sweepEvery)
@@ -62,10 +62,8 @@ func (s *Service) Sweep(ctx context.Context) error {
 			break
 		}
 	}
-	if err := s.releaseWitnessed(ctx); err != nil {
-		return err
-	}
-	return s.store.Update(ctx, func(tx *store.Tx) error {
+	err := s.store.Update(ctx, func(tx *store.Tx) error {
 		return errors.Join(tx.PruneReplays(s.now().Add(-replayFor)), tx.PruneSignIns(s.now()))
 	})
+	return errors.Join(err, s.ReleaseWitnessed(ctx))
 }

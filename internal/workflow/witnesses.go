@@ -29,7 +29,7 @@ type WitnessedBy struct {
 func (s *Service) Witnessing(ctx context.Context) (Witnessing, error) {
 	w := Witnessing{Required: s.mustWitness()}
 	err := s.store.View(ctx, func(r *store.Reader) (err error) {
-		if w.WitnessState, err = r.WitnessState(); err != nil || s.witnesses == nil {
+		if w.WitnessState, err = s.witnessState(r); err != nil || s.witnesses == nil {
 			return err
 		}
 		w.By = nil
@@ -46,31 +46,61 @@ func (s *Service) Witnessing(ctx context.Context) (Witnessing, error) {
 	return w, err
 }
 
+// witnessState is how far witnesses have followed, by their signatures: that a
+// checkpoint was witnessed is not believed of the row that says so, and another
+// quorum may be asked for now. What does not hold is as if there were none.
+func (s *Service) witnessState(r *store.Reader) (store.WitnessState, error) {
+	state, err := r.WitnessState()
+	if err != nil || state.Witnessed == 0 || !s.mustWitness() {
+		return state, err
+	}
+	checkpoint, err := optional(r.WitnessedCheckpoint())
+	if err != nil {
+		return state, err
+	}
+	if checkpoint != nil {
+		opened, err := s.witnesses.Open(checkpoint.Cosigned())
+		if err == nil && opened.Size == state.Witnessed && s.witnesses.Enough(opened) {
+			return state, nil
+		}
+	}
+	state.Witnessed = 0
+	if state.Since, err = r.EventTime(0); state.Since.IsZero() {
+		state.Since = state.Since.Add(1) // long ago: an event that is not there is no sign that all were seen
+	}
+	return state, err
+}
+
 // witnessed reports whether the ledger is witnessed, as far as a policy asks. Where
 // the policy wants it and the site has no witnesses, it is not.
 func (s *Service) witnessed(r *store.Reader, rules cab.Policy, now time.Time) (bool, error) {
 	if !rules.RequireWitnessed || !s.mustWitness() {
 		return false, nil
 	}
-	state, err := r.WitnessState()
+	state, err := s.witnessState(r)
 	return err == nil && cab.Witnessed(state.Since, now), err
 }
 
-// releaseWitnessed approves by rule what waited for witnesses, if they are back.
+// ReleaseWitnessed approves by rule what waited for witnesses, if they are back.
 // What cannot be approved any more stays with CAB.
-func (s *Service) releaseWitnessed(ctx context.Context) error {
+func (s *Service) ReleaseWitnessed(ctx context.Context) error {
 	if !s.mustWitness() {
 		return nil
 	}
 	var waiting []string
 	err := s.store.View(ctx, func(r *store.Reader) (err error) {
-		state, err := r.WitnessState()
-		if err != nil || !cab.Witnessed(state.Since, s.now()) {
+		if waiting, err = r.WaitingForWitnesses(); err != nil || len(waiting) == 0 {
 			return err
 		}
-		waiting, err = r.WaitingForWitnesses()
+		state, err := s.witnessState(r)
+		if err == nil && !cab.Witnessed(state.Since, s.now()) {
+			waiting = nil
+		}
 		return err
 	})
+	if err != nil {
+		return err
+	}
 	for _, id := range waiting {
 		if failed := s.release(ctx, id); cab.KindOf(failed) == cab.Internal || cab.KindOf(failed) == cab.Unavailable {
 			err = errors.Join(err, failed)
@@ -83,39 +113,67 @@ func (s *Service) releaseWitnessed(ctx context.Context) error {
 // looked at again, in the transaction that approves.
 func (s *Service) release(ctx context.Context, id string) error {
 	call := Call{Actor: cab.RiskGate}
-	_, err := withFiles(ctx, s, call, "decision", func(held string) (struct{}, error) {
-		var refusal error
+	_, err := withFiles(ctx, s, call, "release", func(held string) (struct{}, error) {
+		var altered *cab.Package
+		var actual string
 		err := s.store.UpdateRequest(ctx, store.Credential{}, id, func(tx *store.Tx, in store.RequestInput) error {
-			refusal = nil
+			altered = nil
+			var ok bool
+			if actual, ok = whole(&in.Package, in.Request.ContentHash); !ok {
+				altered = &in.Package
+				return cab.ErrTampered(in.Package)
+			}
 			c := s.cabCall(call)
-			active, err := tx.ActivePolicy()
+			waiting, err := s.waiting(tx, in, c.Now)
 			if err != nil {
 				return err
 			}
-			rules, err := s.policy(active)
+			change, err := in.Request.Release(c, waiting)
 			if err != nil {
 				return err
 			}
-			if witnessed, err := s.witnessed(&tx.Reader, rules, c.Now); err != nil || (rules.RequireWitnessed && !witnessed) {
-				return err
-			}
-			change, err := in.Request.Release(c, in.LatestID, rules)
-			if err != nil {
-				return err
-			}
-			err = intact(c, in.Package, in.Request.ContentHash, "decision")
-			if found, ok := errors.AsType[*tampered](err); ok {
-				refusal = found.refusal
-				return tx.Save(found.change)
-			}
-			if err := errors.Join(err, s.needFiles(in.Package, held)); err != nil {
+			if err := s.needFiles(in.Package, held); err != nil {
 				return err
 			}
 			return tx.Save(change)
 		})
-		return struct{}{}, errors.Join(err, refusal)
+		if altered != nil { // it is looked at every minute, and said once
+			err = errors.Join(err, s.recordTampering(ctx, call, *altered, actual, "release"))
+		}
+		return struct{}{}, err
 	})
 	return err
+}
+
+// waiting reads what a release depends on. The package is whole.
+func (s *Service) waiting(tx *store.Tx, in store.RequestInput, now time.Time) (cab.Waiting, error) {
+	filed, err := s.reading(in.Package.ContentHash, in.Package.Document)
+	if err != nil {
+		return cab.Waiting{}, err
+	}
+	active, err := tx.ActivePolicy()
+	if err != nil {
+		return cab.Waiting{}, err
+	}
+	rules, err := s.policy(active)
+	if err != nil {
+		return cab.Waiting{}, err
+	}
+	witnessed, err := s.witnessed(&tx.Reader, rules, now)
+	if err != nil {
+		return cab.Waiting{}, err
+	}
+	submitter, err := tx.Caller(store.Credential{PrincipalID: in.Request.SubmittedBy.ID})
+	return cab.Waiting{
+		LatestID: in.LatestID, Policy: rules, Submitter: submitter, Score: filed.score, Complete: filed.complete,
+		Facts: filed.facts, Witnessed: witnessed,
+	}, err
+}
+
+// LastStamped is the newest checkpoint that an authority has stamped; of size 0 if
+// there is none.
+func (s *Service) LastStamped(ctx context.Context, call Call) (store.Checkpointed, error) {
+	return see(ctx, s, call, cab.ReadEvents, (*store.Reader).LastStamped)
 }
 
 // Witnesses is the site's trust policy; nil if it has none.

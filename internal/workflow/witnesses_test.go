@@ -1,12 +1,14 @@
 package workflow
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/eucora/eucora/internal/cab"
 	"github.com/eucora/eucora/internal/ledger"
 	"github.com/eucora/eucora/internal/store"
+	"github.com/eucora/eucora/internal/store/storetest"
 	"github.com/eucora/eucora/internal/witness/witnesstest"
 )
 
@@ -135,6 +137,69 @@ func TestNobodyToAsk(t *testing.T) {
 		w.witnesses = nil
 		if got := w.submitted("low"); got.Status != cab.Submitted {
 			t.Errorf("no witnesses, and %s", got.Status)
+		}
+	})
+}
+
+// TestWitnessedByNobody: that a quorum has witnessed the ledger is believed of
+// signatures, not of the row that says so, and by the trust policy that counts now.
+func TestWitnessedByNobody(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		one := w.watched(true)
+		w.see(one)
+		w.submitted("mid")
+		w.clock.advance(time.Hour)
+		waits := w.submitted("low")
+		must[[]byte](t)(w.store.Checkpoint(w.ctx))
+		if _, err := storetest.Owner(t, w.url).Exec(`INSERT INTO witnessed SELECT MAX(size), 1 FROM checkpoint`); err != nil {
+			t.Fatal(err)
+		}
+		w.sweep()
+		state := must[Witnessing](t)(w.Witnessing(w.ctx))
+		if got := w.statusOf(waits.ID); got != cab.Submitted || state.Current || state.Witnessed != 0 {
+			t.Errorf("a row says that it is witnessed: %s, %+v", got, state)
+		}
+		w.see(one)
+		if state = must[Witnessing](t)(w.Witnessing(w.ctx)); !state.Current {
+			t.Errorf("witnessed: %+v", state)
+		}
+		two := witnesstest.New(t, "witness.example/two", w.store.LedgerKey())
+		w.witnesses = must[*ledger.Trust](t)(ledger.ParseTrust([]byte("log " + w.store.LedgerKey() + "\n" + one.Line("one") + two.Line("two") + "group g all one two\nquorum g\n")))
+		if state = must[Witnessing](t)(w.Witnessing(w.ctx)); state.Current {
+			t.Errorf("two must witness it now, and one has: %+v", state)
+		}
+	})
+}
+
+// TestReleaseLooksAgain: whoever submitted may not any more; the gate in the row is
+// not the gate's; the document was altered, which is said once.
+func TestReleaseLooksAgain(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		one := w.watched(true)
+		w.clock.advance(time.Hour)
+		altered, flipped, late := w.submitted("low"), w.submitted("mid"), w.submitted("low")
+		db := storetest.Owner(t, w.url)
+		storetest.DropTriggers(t, db, w.engine)
+		for _, attack := range []string{
+			`UPDATE cab_request SET gate = (SELECT gate FROM cab_request WHERE id = '` + altered.ID + `') WHERE id = '` + flipped.ID + `'`,
+			`UPDATE evidence_package SET document = (SELECT document FROM evidence_package WHERE id = '` + late.PackageID + `') WHERE id = '` + altered.PackageID + `'`,
+		} {
+			if _, err := db.Exec(attack); err != nil {
+				t.Fatal(err)
+			}
+		}
+		must[cab.Principal](t)(w.DisableUser(w.ctx, w.root, "erin"))
+		w.see(one)
+		for range 3 {
+			w.sweep()
+		}
+		for name, r := range map[string]RequestRow{"altered": altered, "flipped": flipped, "of somebody who left": late} {
+			if got := w.statusOf(r.ID); got != cab.Submitted {
+				t.Errorf("%s: %s", name, got)
+			}
+		}
+		if n := strings.Count(w.types(altered.CorrelationID), string(cab.EvidenceTampered)); n != 1 {
+			t.Errorf("the alteration was written down %d times", n)
 		}
 	})
 }

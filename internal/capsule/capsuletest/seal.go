@@ -50,7 +50,7 @@ func (w *World) log() log {
 func (w *World) Checkpoint() []byte {
 	signed := must(w.Signer.Sign(int64(len(w.Events)), w.log().root))
 	if w.Witnessed {
-		return ledger.WithCosignatures(signed, []string{w.cosign(signed)})
+		return ledger.WithCosignatures(signed, []string{w.Witness.Cosign(signed, w.Signer.VerifierKey())})
 	}
 	return signed
 }

@@ -15,6 +15,8 @@ type Story struct {
 
 func two(p *cab.Policy) { p.Version, p.Quorum = "9.2", 2 }
 
+func watched(p *cab.Policy) { p.Version, p.RequireWitnessed = "9.3", true }
+
 // Stories are all that can become of a request.
 func Stories() []Story {
 	return []Story{
@@ -38,6 +40,12 @@ func Stories() []Story {
 			w.Vote(carol, true, "")
 			return w
 		}, cab.UnderReview},
+		{"waiting-for-witnesses", func() *World { return filed("low", watched) }, cab.Submitted},
+		{"witnessed-again", func() *World {
+			w := filed("low", watched)
+			w.Release()
+			return w
+		}, cab.AutoApproved},
 		{"waiting-for-an-exception", func() *World { return filed("high", nil) }, cab.NeedsException},
 	}
 }

@@ -214,6 +214,14 @@ func (w *World) Submit() {
 	}))
 }
 
+// Release approves by rule what waited for witnesses.
+func (w *World) Release() {
+	w.save(w.r.Release(w.call(cab.RiskGate), cab.Waiting{
+		LatestID: w.p.ID, Policy: w.rules, Submitter: &cab.Caller{Principal: cab.Principal{ID: erin.ID, Role: erin.Role}}, Score: w.record.Assessment.Score,
+		Complete: w.record.Completeness, Facts: evidence.ReadFacts(w.record.Sections, w.record.Origins...), Witnessed: true,
+	}))
+}
+
 func (w *World) situation() cab.Situation {
 	return cab.Situation{Exceptions: w.x, LatestID: w.p.ID, Votes: w.votes}
 }
@@ -245,12 +253,12 @@ func Leaf(e cab.Event) []byte {
 	return leaf
 }
 
-// cosign is the line of the witness about a checkpoint.
-func (w *World) cosign(signed []byte) string {
-	n := must(note.Open(signed, note.VerifierList(must(note.NewVerifier(w.Signer.VerifierKey())))))
-	both := must(note.Sign(n, w.Witness.signer))
+// Cosign is the line of the witness about a checkpoint of the log with a key.
+func (w Witness) Cosign(signed []byte, key string) string {
+	n := must(note.Open(signed, note.VerifierList(must(note.NewVerifier(key)))))
+	both := must(note.Sign(n, w.signer))
 	for line := range strings.Lines(string(both)) {
-		if strings.HasPrefix(line, "— "+w.Witness.signer.Name()+" ") {
+		if strings.HasPrefix(line, "— "+w.signer.Name()+" ") {
 			return line
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/eucora/eucora/internal/ledger"
 	cosignature "github.com/transparency-dev/formats/note"
@@ -35,6 +36,7 @@ type Witness struct {
 	seen ledger.Checkpoint
 	// answer, when set, is given in the place of the right one.
 	answer http.HandlerFunc
+	slow   time.Duration // before each answer
 }
 
 // New makes a witness for the log of a key and serves it on loopback until the
@@ -70,6 +72,13 @@ func (w *Witness) Misbehave(answer http.HandlerFunc) {
 	w.answer = answer
 }
 
+// Slow makes the witness wait before it answers.
+func (w *Witness) Slow(by time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.slow = by
+}
+
 // Seen is the size of the largest tree that it has cosigned.
 func (w *Witness) Seen() int64 {
 	w.mu.Lock()
@@ -92,26 +101,35 @@ func (w *Witness) Cosign(signed []byte) (string, error) {
 }
 
 func (w *Witness) serve(out http.ResponseWriter, in *http.Request) {
+	body, err := io.ReadAll(io.LimitReader(in.Body, 1<<16))
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.answer != nil {
-		w.answer(out, in)
+	slow := w.slow
+	w.mu.Unlock()
+	select {
+	case <-time.After(slow):
+	case <-in.Context().Done():
 		return
 	}
-	body, err := io.ReadAll(io.LimitReader(in.Body, 1<<16))
+	w.mu.Lock()
+	answer := w.answer
+	w.mu.Unlock()
+	if answer != nil {
+		answer(out, in)
+		return
+	}
 	if err != nil || in.Method != http.MethodPost || in.URL.Path != "/add-checkpoint" {
 		http.Error(out, "add-checkpoint is all there is", http.StatusNotFound)
 		return
 	}
-	status, answer := w.add(body)
+	status, text := w.add(body)
 	if status == http.StatusConflict {
 		out.Header().Set("Content-Type", "text/x.tlog.size")
 	}
 	out.WriteHeader(status)
-	fmt.Fprint(out, answer)
+	fmt.Fprint(out, text)
 }
 
-// add is the call: the checks in the order of the specification.
+// add reads the body of the call.
 func (w *Witness) add(body []byte) (status int, answer string) {
 	head, signed, _ := bytes.Cut(body, []byte("\n\n"))
 	lines := strings.Split(string(head), "\n")
@@ -127,6 +145,14 @@ func (w *Witness) add(body []byte) (status int, answer string) {
 		}
 		proof = append(proof, tlog.Hash(hash))
 	}
+	return w.Add(old, proof, signed)
+}
+
+// Add is the call: the checks in the order of the specification. The answer is the
+// signature line, or what is wrong.
+func (w *Witness) Add(old int64, proof []ledger.Hash, signed []byte) (status int, answer string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	n, err := note.Open(signed, note.VerifierList(w.log))
 	if err != nil {
 		return http.StatusForbidden, "no signature of the log"
