@@ -12,8 +12,8 @@ test: postgres chromium axe lint peers second
 	$(GO) test -race -timeout 20m ./...
 	$(GO) test -run TestEveryByte ./internal/capsule # each byte, which is too slow with the race detector
 
-quick: ## without PostgreSQL if there is none, and without the race detector
-	EUCORA_REQUIRE_POSTGRES= EUCORA_REQUIRE_PEERS= $(GO) test ./...
+quick: ## without PostgreSQL, Chromium and peers if there is none, and without the race detector
+	EUCORA_REQUIRE_POSTGRES= EUCORA_REQUIRE_PEERS= EUCORA_REQUIRE_CHROMIUM= $(GO) test ./...
 
 lint:
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt would change: $$unformatted"; exit 1; }

@@ -120,6 +120,7 @@ func TestSessionEndsInMidForm(t *testing.T) {
 	eachWorld(t, func(w *world) {
 		row := w.submitted("7-Zip", "24.08", "mid")
 		path := "/requests/" + row.Name
+		w.member("carol")
 		carol := w.as("carol")
 		seen := carol.get(path).seen(t)
 		w.pass(cab.SessionIdle)

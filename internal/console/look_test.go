@@ -60,7 +60,7 @@ func TestLooks(t *testing.T) {
 		if b == nil {
 			b = s.tab()
 			if l.as != "" {
-				b.signIn(l.as)
+				b.as(l.as)
 			}
 			tabs[l.as] = b
 		}

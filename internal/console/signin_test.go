@@ -115,7 +115,7 @@ func TestFormsFromElsewhere(t *testing.T) {
 
 func TestWrongPasswords(t *testing.T) {
 	eachWorld(t, func(w *world) {
-		w.as("carol")
+		w.member("carol")
 		b := w.browser()
 		pages := map[string][]page{}
 		for range 7 {
