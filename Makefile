@@ -10,7 +10,7 @@ AXE = axe-core-4.14.1
 
 test: postgres chromium axe lint peers second
 	$(GO) test -race -timeout 20m ./...
-	$(GO) test -run TestEveryByte ./internal/capsule # each byte, which is too slow with the race detector
+	$(GO) test -run 'TestEveryByte|TestCrash' ./internal/capsule ./internal/store # each byte and each step: too slow with the race detector
 
 quick: ## without PostgreSQL, Chromium and peers if there is none, and without the race detector
 	EUCORA_REQUIRE_POSTGRES= EUCORA_REQUIRE_PEERS= EUCORA_REQUIRE_CHROMIUM= $(GO) test ./...
@@ -32,9 +32,9 @@ peers:
 
 # The second verifier, in Python, on every capsule that the first one's tests make.
 second:
-	@python=python3; python3 -c 'import cryptography' 2>/dev/null || { \
+	@suits='import sys, cryptography; sys.exit(sys.version_info < (3, 11))'; python=python3; python3 -c "$$suits" 2>/dev/null || { \
 	  python=/usr/bin/python3; \
-	  $$python -c 'import cryptography' 2>/dev/null || { \
+	  $$python -c "$$suits" 2>/dev/null || { \
 	    [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "install Python 3.11 or newer and its package cryptography first"; exit 1; }; \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3 python3-cryptography; }; }; \
 	  dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && \
@@ -63,9 +63,9 @@ bin/axe.min.js:
 	@mkdir -p bin && cd bin && npm pack --silent $(subst axe-core-,axe-core@,$(AXE)) >/dev/null && \
 	  tar -xzf $(AXE).tgz --strip-components=1 package/axe.min.js && rm $(AXE).tgz
 
-soak: postgres ## the crash tests, a hundred rounds on each engine, and each bit of each capsule
+soak: postgres ## the crash tests, a hundred rounds on each engine, and each bit and member of each capsule
 	EUCORA_CRASH_ROUNDS=100 $(GO) test -run Crash -timeout 60m -v ./internal/workflow
-	EUCORA_EVERY_BIT=1 $(GO) test -run TestEveryByte -timeout 120m -v ./internal/capsule
+	EUCORA_EVERY_BIT=1 $(GO) test -run 'TestEveryByte|TestSecondOpinion' -timeout 120m -v ./internal/capsule
 
 bench: postgres
 	EUCORA_POSTGRES_FSYNC=1 $(GO) run ./bench

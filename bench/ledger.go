@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -172,13 +173,7 @@ func checkpointing(b *bench, s *site) {
 }
 
 func median(values []float64) float64 {
-	for i := range values {
-		for j := range i {
-			if values[i] < values[j] {
-				values[i], values[j] = values[j], values[i]
-			}
-		}
-	}
+	slices.Sort(values)
 	return values[len(values)/2]
 }
 

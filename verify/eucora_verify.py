@@ -4,7 +4,8 @@
     python3 eucora_verify.py capsule.zip [--key VKEY | --trust FILE]
 
 It wants Python 3.11 or newer and, for Ed25519, the package cryptography. It prints a line for each check. Exit status
-0: everything holds. 1: something does not, or cannot be read. 2: usage."""
+0: everything holds. 1: something does not, or cannot be read. 2: usage.
+"""
 import argparse, binascii, collections, contextlib, decimal, hashlib, json, math, mmap, os, re, struct, sys, zlib
 from datetime import datetime
 from fractions import Fraction
@@ -12,24 +13,17 @@ try:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 except ImportError:
     sys.exit("nothing was checked: the Python package cryptography is missing (Debian: python3-cryptography)")
-
-class Refused(Exception):
-    """Why something does not hold."""
+class Refused(Exception): pass  # it says what does not hold
 def need(holds, why):
-    if not holds:
-        raise Refused(why)
-def sha256(data):
-    return hashlib.sha256(data).digest()
+    if not holds: raise Refused(why)
+def sha256(data): return hashlib.sha256(data).digest()
 
 # The zip has exactly one encoding: its headers are made again, and compared.
 MIB = 1 << 20
-LIMITS = {"manifest": 16 * MIB, "checkpoint": MIB, "trust": 64 << 10, "timestamp.tsr": MIB, "model.json": MIB, "policy.json": MIB,
-          "document.json": 4 * MIB, "index.html": 64 * MIB, "events.json": 65535, "events.tlog-proof": MIB + (64 << 10),
-          "attachments": 0xFFFFFFFF}
-LEAF = re.compile("events/[0-9]+[.]json")
+LIMITS = {"manifest": 16 * MIB, "checkpoint": MIB, "trust": 64 << 10, "timestamp.tsr": MIB, "model.json": MIB, "policy.json": MIB, "events.json": 65535,
+          "document.json": 4 * MIB, "index.html": 64 * MIB, "events.tlog-proof": MIB + (64 << 10), "attachments": 0xFFFFFFFF}
 ORDER = re.compile(r"manifest\ncheckpoint\ntrust\n(?:timestamp\.tsr\n)?model\.json\npolicy\.json\ndocument\.json\n"
                    r"(?:events/([0-9]{12})\.json\nevents/\1\.tlog-proof\n)*index\.html\n(?:attachments/[0-9a-f]{64}\n)*")
-
 def open_zip(data):
     """The members in their order: name, CRC-32, where the bytes begin and end."""
     need(22 <= len(data) <= 0xFFFFFFFF, f"{len(data)} bytes are no capsule")
@@ -48,9 +42,6 @@ def open_zip(data):
         members.append((name.decode("ascii"), crc, begin, end))
         line, at = line + len(central), end
     need(line == length and at == offset, "between its members and its directory there is something else")
-    return members
-
-def check_layout(members):
     names = [name for name, *_ in members]
     need(all(re.fullmatch("[a-z0-9./-]+", name) for name in names) and ORDER.fullmatch("\n".join(names) + "\n"),
          "its members are not those of a capsule, in their order")
@@ -59,58 +50,94 @@ def check_layout(members):
     for name, _, begin, end in members:
         limit = LIMITS.get(name) or LIMITS[re.sub("/[0-9a-f]+", "", name)]
         need(end - begin <= limit, f"the member {name} has {end - begin} bytes, and may have {limit}")
-    need(sum(end - begin for name, _, begin, end in members if LEAF.fullmatch(name)) <= 16 * MIB, "its events are too large together")
+    need(sum(end - begin for name, _, begin, end in members if re.fullmatch("events/.*json", name)) <= 16 * MIB, "its events are too large together")
+    return members
 
 # JSON in the form of RFC 8785 only: text of that form has one meaning.
-Number = collections.namedtuple("Number", "text")  # as it is written
-TOKEN = re.compile(r'"[^"\\\0-\x1f]*(?:\\(?:["\\bfnrt]|u00(?:0[0-7be-f]|1[0-9a-f]))[^"\\\0-\x1f]*)*"|[][{}:,]|[-+.0-9eE]+|true|false|null')
-
+Number, ZERO = collections.namedtuple("Number", "text"), "0001-01-01T00:00:00Z"  # a number as it is written; a time that says nothing
+TOKENS = re.compile(r'(?:"[^"\\\0-\x1f]*+(?:\\(?:["\\bfnrt]|u00(?:0[0-7be-f]|1[0-9a-f]))[^"\\\0-\x1f]*+)*+"|[][{}:,]|[-+.0-9eE]++|true|false|null)*+')
 def number(text):
     """Refuses what ECMAScript writes otherwise, and beyond 2^53, from where on doubles are not exact."""
     value = float(text)
     need(abs(value) <= 1 << 53, f"the number {text[:40]} is beyond 2^53")
-    small = repr(value).replace("e-0", "e-") if abs(value) < 1e-6 else f"{decimal.Decimal(repr(value)):f}"
-    form = f"{int(value)}" if value.is_integer() else small
-    need(form == text, f"the number {text[:40]} is not written as in RFC 8785")
+    form = repr(value).replace("e-0", "e-") if abs(value) < 1e-6 else f"{decimal.Decimal(repr(value)):f}"
+    need((f"{int(value)}" if value.is_integer() else form) == text, f"the number {text[:40]} is not written as in RFC 8785")
     return Number(text)
 def members_of(pairs):
     names = [name.encode("utf-16-be") for name, _ in pairs]
     need(all(a < b for a, b in zip(names, names[1:])), "the names in an object do not ascend, or one is there twice")
     return dict(pairs)
-def parse(data):
+def parse(data, kind):
     text, depth = data.decode("utf-8"), 0
-    need(TOKEN.sub("", text) == "", "it is not JSON in the form of RFC 8785")
-    for bracket in re.sub(r'"[^"\\]*(?:\\.[^"\\]*)*"|[^]["{}]+', "", text):
+    need(TOKENS.fullmatch(text), "it is not JSON in the form of RFC 8785")
+    for bracket in re.sub(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[^]["{}]++', "", text):
         depth += 1 if bracket in "[{" else -1
         need(depth <= 64, "it is nested deeper than 64 levels")
-    return json.loads(text, object_pairs_hook=members_of, parse_int=number, parse_float=number)
-
+    return check_form(json.loads(text, object_pairs_hook=members_of, parse_int=number, parse_float=number), kind, kind)
 def whole(value, least=-(1 << 53), most=1 << 53):
-    need(isinstance(value, Number) and re.fullmatch("-?[0-9]+", value.text), f"{value} is not a whole number")
-    need(least <= int(value.text) <= most, f"{value.text} is not from {least} to {most}")
+    need(isinstance(value, Number) and re.fullmatch("-?[0-9]+", value.text) and least <= int(value.text) <= most, f"{value}: not from {least} to {most}")
     return int(value.text)
 def score(value):
-    """A score in hundredths: 0 to 10,000."""
     need(isinstance(value, Number) and re.fullmatch(r"100|[0-9]{1,2}(\.[0-9]{1,2})?", value.text), f"{value} is not a score")
-    return int(Fraction(value.text) * 100)
+    return int(Fraction(value.text) * 100)  # hundredths
 def time(text):
     """Nanoseconds of a time: RFC 3339 in UTC, without zeros at the end of the fraction."""
     at = re.fullmatch(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{0,8}[1-9]))?Z", text)
     need(at, f"{text} is not a time as it is written here")
     return int((datetime.fromisoformat(at[1]) - datetime(1, 1, 1)).total_seconds()) * 10**9 + int((at[2] or "0").ljust(9, "0"))
 
+# What has which members: texts, or name:kind, [ a list of a kind, { an object of any names. Those with ? or ~ may be absent; one with ? is not zero.
+FORMS = {kind: dict((name + ":text").split(":")[:2] for name in names) for kind, *names in (form.split() for form in """
+person id username; actor id name role; subject id kind; source address? user_agent?; intent app_name target_ring version; event actor:actor
+correlation_id data:data deployment_intent_id id seq:whole source:source subject:subject time:time type; data decision~:decision
+deployment~:deployment evidence~:evidence exception~:exception policy~:published reason? request~:request risk~:risk risk_model~:published
+tamper~:tamper vote~:vote; published digest published_at:time published_by:person version; deployment app_name correlation_id created_at:time
+created_by:person id revision:whole state target_ring version; evidence content_hash correlation_id created_at:time created_by:person
+deployment_intent_id id is_complete:flag risk_model_version risk_score:score; request approval_days:whole content_hash correlation_id
+deployment_created_by deployment_intent_id due_at:time end_reason? evidence_created_by evidence_package_id exception_id? gate:gate id name notes?
+policy_version quorum:whole reviewers~:[person risk_model_version risk_score:score revision:whole status submitted_at:time submitted_by:person
+urgency valid_until?:time; gate decision guards:[text rationale thresholds:thresholds waits_for?; thresholds auto:whole review:whole; vote
+approve:flag at:time cab_request_id conditions~:any rationale voter:person; decision cab_request_id conditions~:any content_hash decided_at:time
+decider:actor decision policy_version rationale risk_model_version risk_score:score valid_until?:time; risk contributions:{score evidence_package_id
+risk_model_digest risk_model_version risk_score:score; exception approval_rationale? approved_at?:time approved_by~:person cab_request_id
+compensating_controls:[text correlation_id deployment_intent_id end_reason? expires_at:time id name reason requested_at:time requested_by:person
+revision:whole risk_justification status submitter_id; tamper actual_sha256 attachment?:flag evidence_package_id expected_sha256 found_during;
+document attachments:[attachment completeness_check:{flag correlation_id created_at:time created_by:person deployment_intent_id
+evidence_data:sections formula id intent:intent is_complete:flag missing:[text notes~:[text origins~:[origin risk_factors:[part risk_model_digest
+risk_model_version risk_score:score schema; attachment format? format_version? media_type name? role sha256 size:whole tool?; sections
+artifacts~:any deployment_plan~:{any rollback_plan~:{any scan_results~:{any test_results~:{any; origin declared~:any origin path sources~:[file;
+file attachment format_version? parser; part bucket contribution:score input max_points:whole name points:whole rationale share source state value
+weight; model allow_unreachable?:flag factors:[factor normalization title version; factor fact name rubric:[line weight; line above? below? from?
+is? points:whole to?; terms default_days:whole max_days:whole; rules approval_days:whole decide_within_hours:hours exception:terms guards:[guard
+quorum:whole require_derived~:[text require_witnessed?:flag risk_model thresholds:thresholds version; hours standard:whole urgent:whole; guard
+above~:whole at_least fact is_true?:flag name one_of~:[text reason
+""".split(";"))}
+def check_form(value, kind, where):
+    form, listed = FORMS.get(kind, {}), kind[0] == "["
+    if form or kind[0] in "[{":
+        need(isinstance(value, list if listed else dict), f"{where} is neither a list nor an object, or not the right one")
+        for name, part in enumerate(value) if listed else value.items():
+            mark = next((mark for mark in ("", "?", "~") if f"{name}{mark}" in form and name[-1:] not in "?~"), None) if form else ""
+            need(mark is not None, f"{where}.{name} has no place there")
+            of = form[name + mark] if form else kind[1:]
+            need(mark != "?" or part not in ("", False, ZERO if of == "time" else ""), f"{where}.{name} says nothing")
+            check_form(part, of, f"{where}.{name}")
+        need(all(name[-1] in "?~" or name in value for name in form), f"{where} lacks a member")
+    elif kind != "any":
+        need(isinstance(value, {"flag": bool, "text": str, "time": str}.get(kind, Number)), f"{where} is no {kind}")
+        {"time": time, "whole": whole, "score": score}.get(kind, str)(value)
+    return value
+
 # Signed notes, the keys that sign them, and whom to trust.
 SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 NAME = f"[^+{SPACE}]+"
 BASE64 = re.compile("(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 URL = re.compile(r"(?i:https?)://(?:[a-z0-9._~-]+|\[[0-9a-f:.]+\])(?::[0-9]*)?(?:/(?:[!-$&-~]|%[0-9a-f]{2})*)?", re.IGNORECASE)
-
 def unbase64(text, strict=True):
     need(BASE64.fullmatch(text), "this is not base64")
     data = binascii.a2b_base64(text)
     need(not strict or binascii.b2a_base64(data, newline=False).decode() == text, "this is not canonical base64")
     return data
-
 class Key:
     """An Ed25519 key of a log or a witness, with the hash by which signature lines name it."""
     def __init__(self, text, witness=False):
@@ -121,31 +148,23 @@ class Key:
         note, cosigner = (sha256(self.name.encode() + b"\n" + kind + self.raw)[:4] for kind in (b"\1", b"\4"))
         self.hash = cosigner if witness else note
         need(raw[0] == 1 and bytes.fromhex(parts[2]) == note or witness and parts[2] == cosigner.hex(), f"{text} is damaged")
-    def check(self, text, signature):
-        if self.witness:  # it signs a time too: seconds since 1970
-            text, signature = b"cosignature/v1\ntime %d\n" % int.from_bytes(signature[:8], "big") + text, signature[8:]
-        try:
-            Ed25519PublicKey.from_public_bytes(self.raw).verify(signature, text)
-        except Exception:
-            raise Refused(f"the signature of {self.name} does not hold") from None
-
 def open_note(note, keys):
     """The text, and the keys that signed it with the numbers of their lines: a key's first line counts, others' say nothing."""
     split = note.rfind(b"\n\n")
     need(0 <= split < len(note) - 2 and note.endswith(b"\n") and not re.search("[\0-\t\v-\x1f]", note.decode("utf-8")), "this is no signed note")
     text, lines, by = note[:split + 1], note[split + 2:-1].decode("utf-8").split("\n"), {}
-    need(len(lines) <= 100, "the note has too many signatures")
     for i, line in enumerate(lines):
         parts = re.fullmatch(f"— ({NAME}) (.+)", line)
         raw = unbase64(parts[2], strict=False) if parts else b""
-        need(len(raw) >= 5, "this is no signed note: a signature line is none")
+        need(len(raw) >= 5 and i < 100, "this is no signed note: a signature line is none, or there are too many")
         for key in keys:
             if (key.name, key.hash) == (parts[1], raw[:4]) and key not in by:
-                key.check(text, unbase64(parts[2])[4:])
-                by[key] = i
+                signature, said, by[key] = unbase64(parts[2])[4:], text, i
+                if key.witness:  # it signs a time too: seconds since 1970
+                    said, signature = b"cosignature/v1\ntime %d\n" % int.from_bytes(signature[:8], "big") + text, signature[8:]
+                Ed25519PublicKey.from_public_bytes(key.raw).verify(signature, said)  # or raises InvalidSignature
     need(by, "it is not signed by " + " or ".join(key.name for key in keys))
     return text, by
-
 class Trust:
     """A C2SP tlog-policy: one log, witnesses, groups of them, and what is a quorum."""
     def __init__(self, data):
@@ -176,14 +195,12 @@ class Trust:
             return self.witnesses[name] in by
         count, names = self.groups.get(name, (0, ()))  # none: nobody is needed
         return sum(self.met(part, by) for part in names) >= count
-
 def open_checkpoint(note, log):
     """Size and root of the tree that a log signed; its signature line is the first one."""
     text, by = open_note(note, [log])
     tree = re.fullmatch(re.escape(log.name.encode()) + rb"\n(0|[1-9][0-9]{0,18})\n([A-Za-z0-9+/]{43}=)\n", text)
     need(tree and by[log] == 0 and int(tree[1]) < 1 << 63, f"this is not a checkpoint of {log.name}, with its signature first")
     return int(tree[1]), unbase64(tree[2].decode())
-
 def root_of(path, seq, size, leaf):
     """The root of a tree by the audit path of a leaf: RFC 6962, section 2.1.1."""
     node, last, path = sha256(b"\0" + leaf), size - 1, iter(path)
@@ -206,8 +223,8 @@ SIGNATURES = ["valid", "unknown_format", "unsigned", "untrusted", "expired", "in
 WORDS = {"test_results.manual_test_status": ["completed", "in_progress", "not_started"],
          "deployment_plan.complexity": ["low", "medium", "high"], SIGNED: SIGNATURES}
 FLAGS, GATES = ["deployment_plan.privileged", "rollback_plan.validated"], ["auto_approved", "manual_review", "exception_required"]
+FILES = {*SCANS, COVERAGE, SIGNED, "test_results.failed", "deployment_plan.complexity"}  # what may be read from files
 NUMBERS = [*SCANS, COMPONENTS, MISMATCH, "test_results.failed", "deployment_plan.affected_users"]
-
 def read_fact(name, value):
     if isinstance(value, list) and (name in SCANS or name == COMPONENTS):
         return Fact("known", len(value))
@@ -218,26 +235,22 @@ def read_fact(name, value):
     if isinstance(value, bool) and name in FLAGS or isinstance(value, str) and value in WORDS.get(name, []):
         return Fact("known", str(value).lower())
     return Fact("invalid")
-
 def signature_fact(artifacts, origins):
     """The worst signature of the artifacts that were looked into: untrusted at best, if that was not all of them."""
-    looked = {}
+    looked, parts = {}, {str(place): artifact for place, artifact in enumerate(artifacts)}
     for origin in origins:
         steps = [step for step in re.split(r"[].[]", origin["path"]) if step]
         if origin["origin"] == "derived" and len(steps) == 4 and [steps[0], *steps[2:]] == ["artifacts", "signature", "status"]:
-            place = int(steps[1]) if re.fullmatch("0|[1-9][0-9]{0,3}", steps[1]) else len(artifacts)
-            signature = artifacts[place].get("signature") if place < len(artifacts) else None
+            signature = parts.get(steps[1], {}).get("signature")
             status = signature.get("status") if isinstance(signature, dict) else None
             if status not in SIGNATURES:
                 return Fact("invalid")
-            looked[place] = SIGNATURES.index(status)
+            looked[steps[1]] = SIGNATURES.index(status)
     every = len(looked) == len(artifacts)
     return Fact("known", SIGNATURES[max(*looked.values(), 0 if every else 3)], every) if looked else Fact("missing")
-
 def read_facts(document):
     sections, origins = document["evidence_data"], document.get("origins", [])
-    artifacts = sections.get("artifacts", [])
-    artifacts = artifacts if isinstance(artifacts, list) else [artifacts]
+    artifacts = [sections["artifacts"]] if isinstance(sections.get("artifacts"), dict) else sections.get("artifacts", [])
     need(len(artifacts) <= 256 and all(isinstance(part, dict) for part in artifacts), "an artifact is no object, or there are too many")
     plain = {f"{section}.{name}": value for section in sections.keys() - {"artifacts"} for name, value in sections[section].items()}
     derived = {origin["path"] for origin in origins if origin["origin"] == "derived"}
@@ -249,7 +262,6 @@ def read_facts(document):
     rated = both.state == unknown.state == "known" and both.derived and unknown.derived and both.value >= unknown.value
     return facts | {BOTH: both, RATED: both._replace(value=both.value - unknown.value) if rated else both,
                     MISMATCH: Fact("known", sum("declared" in o for o in origins)), SIGNED: signature_fact(artifacts, origins)}
-
 def in_line(line, value):
     if isinstance(value, str):
         return line.get("is") == value
@@ -259,7 +271,9 @@ def in_line(line, value):
 def make_score(model, facts):
     """The score in hundredths: an exact sum, rounded up once, at most 10,000."""
     weights, total = [Fraction(factor["weight"]) for factor in model["factors"]], Fraction(0)
-    need(model["normalization"] in ("max", "none") and min(weights) > 0, "the model's normalization, or its weights")
+    need(model["normalization"] in ("max", "none") and min(weights) > 0 and all(
+        re.fullmatch("[a-z][a-z0-9_]{0,63}", f["name"]) and re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,4})?", f["weight"]) for f in model["factors"])
+        and all(len({f[of] for f in model["factors"]}) == len(weights) <= 32 for of in ("name", "fact")), "the model's normalization, or its factors")
     for factor, weight in zip(model["factors"], weights):
         fact, points = facts[factor["fact"]], [whole(line["points"], 0, 100) for line in factor["rubric"]]
         found = [p for p, line in zip(points, factor["rubric"]) if fact.state == "known" and in_line(line, fact.value)]
@@ -267,16 +281,19 @@ def make_score(model, facts):
         had = Fraction(found[0] if found else max(points))
         total += weight * had * 100 if model["normalization"] == "none" else weight / sum(weights) * had / max(points) * 10000
     return min(math.ceil(total), 10000)
-
 def make_gate(policy, points, facts):
-    auto = whole(policy["thresholds"]["auto"], 0, whole(policy["thresholds"]["review"], 0, 100))
-    review, raised = whole(policy["thresholds"]["review"]), []
+    review, terms, raised = whole(policy["thresholds"]["review"], 0, 100), policy["exception"], []
+    auto, longest = whole(policy["thresholds"]["auto"], 0, review), whole(terms["max_days"], 1, 90)
+    for count, most in (policy["quorum"], 20), (policy["approval_days"], 365), (terms["default_days"], longest):
+        whole(count, 1, most)
+    need(min(map(whole, policy["decide_within_hours"].values())) >= 1 and FILES >= set(policy.get("require_derived", [])), "the policy's hours, or require_derived")
     level = (points > auto * 100) + (points > review * 100)
     text = f"score {points // 100}.{points % 100:02d} is " + (f"at most {auto}", f"above {auto} and at most {review}", f"above {review}")[level]
     for guard in policy["guards"]:
         fact, words, name = facts[guard["fact"]], guard.get("one_of", ["true"]), guard["name"]
         kind = NUMBERS if "above" in guard else FLAGS if "is_true" in guard else WORDS
-        need(guard["fact"] in kind and len({"above", "is_true", "one_of"} & guard.keys()) == 1 and guard["at_least"] in GATES[1:], f"guard {name}")
+        need(guard["fact"] in kind and len({"above", "is_true", "one_of"} & guard.keys()) == 1 and guard["at_least"] in GATES[1:] and name and
+             (kind is not WORDS or words and set(words) <= set(WORDS[guard["fact"]])), f"the policy's guard {name}")
         over = kind is NUMBERS and (fact.state != "known" or fact.value > whole(guard["above"]))
         if over or kind is not NUMBERS and (fact.state == "invalid" or fact.state == "known" and fact.value in words):
             reason = guard["reason"] if fact.state == "known" else f"{guard['fact']} is not known, which counts as the worst"
@@ -288,7 +305,7 @@ def make_gate(policy, points, facts):
             "guards": [name for name, *_ in raised], "rationale": text}
 
 # The trail: each event done by who might, no revision of a row left out; and whether the decision was justified.
-ZERO, APPROVALS = "0001-01-01T00:00:00Z", ["auto_approved", "approved", "conditional"]
+APPROVALS = ["auto_approved", "approved", "conditional"]
 DOERS = {"packaging_engineer": "DEPLOYMENT_CREATED EVIDENCE_CREATED CAB_SUBMITTED CAB_WITHDRAWN EXCEPTION_REQUESTED",
          "cab_member": "CAB_REVIEW_STARTED CAB_VOTE_CAST CAB_APPROVED CAB_REJECTED APPROVAL_REVOKED",
          "security_reviewer": "EXCEPTION_APPROVED EXCEPTION_REJECTED EXCEPTION_REVOKED APPROVAL_REVOKED",
@@ -296,25 +313,23 @@ DOERS = {"packaging_engineer": "DEPLOYMENT_CREATED EVIDENCE_CREATED CAB_SUBMITTE
          "admin": "MODEL_CHANGED POLICY_CHANGED", "system:setup": "MODEL_CHANGED POLICY_CHANGED", "system:clock": "EXCEPTION_EXPIRED",
          "system:risk-gate": "RISK_ASSESSED CAB_APPROVED", "system:guard": "EVIDENCE_TAMPERED"}
 NAMED = {"DEPLOYMENT_CREATED": "deployment created_by created_at", "EVIDENCE_CREATED": "evidence created_by created_at",
-         "CAB_SUBMITTED": "request submitted_by submitted_at", "CAB_VOTE_CAST": "vote voter at",
-         "CAB_APPROVED": "decision decider decided_at", "CAB_REJECTED": "decision decider decided_at",
-         "EXCEPTION_REQUESTED": "exception requested_by requested_at", "EXCEPTION_APPROVED": "exception approved_by approved_at"}
+         "CAB_SUBMITTED": "request submitted_by submitted_at", "CAB_VOTE_CAST": "vote voter at", "CAB_APPROVED": "decision decider decided_at",
+         "CAB_REJECTED": "decision decider decided_at", "EXCEPTION_REQUESTED": "exception requested_by requested_at",
+         "EXCEPTION_APPROVED": "exception approved_by approved_at"}
 ONLY_IN = {"evidence": "EVIDENCE_CREATED", "risk": "RISK_ASSESSED", "vote": "CAB_VOTE_CAST", "decision": "CAB_APPROVED CAB_REJECTED",
            "risk_model": "MODEL_CHANGED", "policy": "POLICY_CHANGED"}
 ROWS = {"deployment": "id", "evidence": "id", "request": "id", "exception": "id", "risk": "evidence_package_id", "decision": "cab_request_id"}
-
 def check_doer(event):
     """Whoever did it might, and is whom the event's row names, at that time; and the event has no rows of others."""
-    data, kind, actor, time_of, n = event["data"], event["type"], event["actor"], time(event["time"]), f"event {event['seq'].text}"
+    data, kind, actor, n = event["data"], event["type"], event["actor"], f"event {event['seq'].text}"
     who, decision = actor["id"] if actor["role"] == "system" else actor["role"].replace(":", "?"), data.get("decision", {}).get("decision")
     need(kind in DOERS.get(who, "").split(), f"{n} ({kind}) was done by {who}, who may not")
     if kind in NAMED:
         row, by, at = NAMED[kind].split()
-        need(data[row][by]["id"] == actor["id"] and time(data[row][at]) == time_of, f"{n}: its row says otherwise by whom, or when")
+        need(data[row][by]["id"] == actor["id"] and data[row][at] == event["time"], f"{n}: its row says otherwise by whom, or when")
     need(all(kind in ONLY_IN.get(row, kind).split() for row in data), f"{n} ({kind}) carries a row of another")
     need(decision in {"CAB_APPROVED": APPROVALS, "CAB_REJECTED": ["rejected"]}.get(kind, [None])
          and (decision == "auto_approved") == (who == "system:risk-gate" and kind == "CAB_APPROVED"), f"{n} ({kind}) decides {decision}")
-
 def fold(events):
     """The rows after the last event, the places of votes and decisions, and the exceptions that decisions rested on."""
     rows, seq, rests, granted = {row: {} for row in (*ROWS, "vote")}, {}, {}, set()
@@ -330,11 +345,9 @@ def fold(events):
             rows[row][key], seq[row, key] = new, n
         granted.update([data["exception"]["id"]] if event["type"] == "EXCEPTION_APPROVED" else [])
         if "decision" in data:
-            request = data["decision"]["cab_request_id"]
-            on = rows["request"].get(request, {}).get("exception_id", "")
-            rests[request] = rows["exception"].get(on) if on in granted else None
+            on = rows["request"].get(data["decision"]["cab_request_id"], {}).get("exception_id", "")
+            rests[data["decision"]["cab_request_id"]] = rows["exception"].get(on) if on in granted else None
     return rows, seq, rests
-
 def find_request(rows, name):
     found = [r for r in rows["request"].values() if r["name"] == name]
     need(len(found) == 1 and name.encode()[4:] == found[0]["id"].replace("-", "").encode()[-12:].upper(), f"no request is {name}, or more than one")
@@ -343,7 +356,6 @@ def find_request(rows, name):
     need((r["evidence_created_by"], r["deployment_created_by"], d["id"]) == (p["created_by"]["id"], d["created_by"]["id"], p["deployment_intent_id"]),
          "the request says otherwise than the events whose evidence and deployment these are")
     return r, p, rows["risk"][p["id"]], rows["decision"].get(r["id"], {})
-
 def judge(r, d, rows, seq, x, policy):
     """Whether a request's status, decision and validity are justified. x: the exception that the decision rested on."""
     need((r["quorum"], r["approval_days"]) == (policy["quorum"], policy["approval_days"]), "its quorum and days are not the policy's")
@@ -351,26 +363,23 @@ def judge(r, d, rows, seq, x, policy):
     said, status, at = d.get("decision"), r["status"], seq.get(("decision", r["id"]), math.inf)
     votes = {voter: vote for (request, voter), vote in rows["vote"].items() if request == r["id"]}
     cast = [vote for voter, vote in votes.items() if seq["vote", (r["id"], voter)] < at]
-    approving, rejecting = [vote for vote in cast if vote["approve"] is True], [vote for vote in cast if vote["approve"] is False]
+    approving, rejecting = [vote for vote in cast if vote["approve"]], [vote for vote in cast if not vote["approve"]]
     owners = {r["submitted_by"]["id"], r["evidence_created_by"], r["deployment_created_by"]}
-    need(len(approving) + len(rejecting) == len(cast), "a vote says neither yes nor no")
     need(d or status in ("submitted", "under_review", "exception_required", "withdrawn") and not rejecting and len(approving) < quorum,
          f"it is {status}, with {len(approving)} of {quorum} votes and {len(rejecting)} against, and there is no decision")
     need(not d or (said in APPROVALS if status == "revoked" else said == status), f"it is {status}, and the decision was {said}")
     need(not d or all(d[what] == r[what] for what in ("risk_score", "risk_model_version", "policy_version", "content_hash")),
          "the decision is about another score, model, policy or document than the request")
-    if said == "auto_approved":
-        need(gate == said and d["decider"]["id"] == "system:risk-gate", f"it was approved by rule, and the gate says {gate}")
-    elif d:
-        need(not owners & votes.keys(), "somebody voted on what they had submitted or made")
-        need(said != "rejected" or rejecting, "it was rejected, and nobody voted against it")
+    need(said != "auto_approved" or gate == said and d["decider"]["id"] == "system:risk-gate", f"it was approved by rule, and the gate says {gate}")
+    need(said in (None, "auto_approved") or not owners & votes.keys(), "somebody voted on what they had submitted or made")
+    need(said != "rejected" or rejecting, "it was rejected, and nobody voted against it")
     until = time(d["decided_at"]) + days * 86400 * 10**9 if said in APPROVALS else 0
     if said in ("approved", "conditional"):
         need(len(approving) >= quorum and not rejecting, f"it was approved with {len(approving)} of {quorum} votes, {len(rejecting)} against")
-        stated = [part for vote in approving for part in (vote.get("conditions") or {}).items()]
+        stated = [part for vote in approving if vote.get("conditions") is not None for part in vote["conditions"].items()]
         merged = dict(stated)
         need(all(merged[name] == value for name, value in stated) and merged == d.get("conditions", {})
-             and bool(merged) == (said == "conditional"), "its conditions are not those of the votes")
+             and bool(merged) == ("conditions" in d) == (said == "conditional"), "its conditions are not those of the votes")
     if said in ("approved", "conditional") and gate == "exception_required":
         need(x and (x["id"], x["cab_request_id"]) == (r["exception_id"], r["id"]), "it needed an exception, and none had been granted")
         need(x["status"] == "approved" and time(x["approved_at"]) <= time(d["decided_at"]) < time(x["expires_at"]), f"{x['name']} was not in force")
@@ -378,10 +387,8 @@ def judge(r, d, rows, seq, x, policy):
              f"somebody requested {x['name']} and voted, or granted it and voted, made or requested what it is about")
         until = min(until, time(x["expires_at"]))
     need(time(d.get("valid_until", ZERO)) == time(r.get("valid_until", ZERO)) == until, "the decision or the request is valid until another time")
-
 def check_event(name, leaf, proof, note, size, root):
-    """The event that a leaf is, which is in the tree of a checkpoint."""
-    event = parse(leaf)
+    event = parse(leaf, "event")
     seq = whole(event["seq"], 0, size - 1)
     head, end = b"c2sp.org/tlog-proof@v1\nindex %d\n" % seq, len(proof) - len(note) - 1
     *path, last = proof[len(head):end].split(b"\n")
@@ -391,11 +398,6 @@ def check_event(name, leaf, proof, note, size, root):
          f"{name} is not in the tree that was signed")
     check_doer(event)
     return event
-
-DOCUMENT = set("attachments completeness_check correlation_id created_at created_by deployment_intent_id evidence_data formula id intent is_complete "
-               "missing notes origins risk_factors risk_model_digest risk_model_version risk_score schema".split())
-MODEL = set("allow_unreachable factors normalization title version".split())
-POLICY = set("approval_days decide_within_hours exception guards quorum require_derived require_witnessed risk_model thresholds version".split())
 
 def verify(data, key=None, given=None, tell=print):
     """Makes every check, tells each in a line, and returns whether all hold. key, given: the log's key or the trust policy of whoever asks."""
@@ -407,11 +409,11 @@ def verify(data, key=None, given=None, tell=print):
             yield words.append
         except Exception as why:  # a NameError is about what an earlier check would have found
             mark, rests = "BAD ", "it could not be checked, for what it rests on does not hold"
-            words = [str(why) if isinstance(why, Refused) else rests if isinstance(why, NameError) else f"it cannot be read: {why!r}"]
+            words = [str(why) if isinstance(why, Refused) else rests if isinstance(why, NameError) else f"it does not hold, or cannot be read: {why!r}"]
         held.append(mark == "ok  ")
         tell("".join(c if c.isprintable() else "?" for c in f"{mark} {name}: {words[-1]}"))
     with check("encoding", "the file is a capsule in its one encoding, with no other members than a capsule has"):
-        check_layout(layout := open_zip(data))
+        layout = open_zip(data)
         need(all(zlib.crc32(memoryview(data)[begin:end]) == crc for _, crc, begin, end in layout), "a member was damaged")
         members = {name: memoryview(data)[begin:end] for name, _, begin, end in layout}
         digests = {name: sha256(body).hex() for name, body in members.items()}
@@ -436,23 +438,24 @@ def verify(data, key=None, given=None, tell=print):
         say(f"witnessed by {who}, which is enough for the trust policy {'that was given' if given else 'in the capsule'}")
     with check("events", "each is in the tree that was signed, at its place, and was done by who might"):
         events = [check_event(name, bytes(members[name]), bytes(members[name[:-4] + "tlog-proof"]), note, size, root)
-                  for name in members if LEAF.fullmatch(name)]
+                  for name in members if re.fullmatch("events/.*json", name)]
     with check("trail") as say:
         rows, places, rests = fold([event for event in events if event["type"] not in ("MODEL_CHANGED", "POLICY_CHANGED")])
         r, p, assessed, d = find_request(rows, request)
         say(f"{len(events)} events are one trail without a gap, and give {request} as it stands: {r['status']}")
     with check("document", "the evidence is byte for byte what was filed, submitted and decided on"):
-        document = parse(bytes(members["document.json"]))
+        document = parse(bytes(members["document.json"]), "document")
         need({row["content_hash"] for row in (p, r, d or r)} == {digests["document.json"]}, "it is not what was filed, submitted and decided on")
-        need(DOCUMENT >= document.keys() and document["schema"] == "eucora.evidence/1" and document["id"] and
+        need(document["schema"] == "eucora.evidence/1" and document["id"] and
              all(document[m] == p[m] for m in ("id", "deployment_intent_id", "correlation_id")), "it is no evidence document, or another one")
         facts = read_facts(document)
     with check("rules", "the risk model and the policy are those that were published, and used"):
-        model, policy = parse(bytes(members["model.json"])), parse(bytes(members["policy.json"]))
-        (made,), (law,) = ([e["data"][row] for e in events if row in e["data"]] for row in ("risk_model", "policy"))
-        need(MODEL >= model.keys() and digests["model.json"] == made["digest"] == assessed["risk_model_digest"] and {model["version"], made["version"]} ==
-             {row["risk_model_version"] for row in (assessed, p, r)}, "the model is not the one that was published, or not the one that was used")
-        need(POLICY >= policy.keys() and digests["policy.json"] == law["digest"] and policy["version"] == law["version"] == r["policy_version"],
+        model, policy = parse(bytes(members["model.json"]), "model"), parse(bytes(members["policy.json"]), "rules")
+        (made,), (law,) = ([e["data"][row] for e in events if row in e["data"] and e["data"].keys() <= {row, "reason"}] for row in ("risk_model", "policy"))
+        need(all(re.fullmatch("[0-9A-Za-z][0-9A-Za-z.-]{0,31}", v) for v in (model["version"], policy["version"], policy["risk_model"])), "no version")
+        need(digests["model.json"] == made["digest"] == assessed["risk_model_digest"] and {model["version"]} ==
+             {made["version"], *(row["risk_model_version"] for row in (assessed, p, r))}, "the model is not the one that was published, or not the one that was used")
+        need(digests["policy.json"] == law["digest"] and policy["version"] == law["version"] == r["policy_version"],
              "the policy is not the one that was published, or not the one that was used")
     with check("score") as say:
         points = make_score(model, facts)
@@ -461,7 +464,7 @@ def verify(data, key=None, given=None, tell=print):
         say(f"the evidence scores {points / 100}, made again")
     with check("gate") as say:
         gate = make_gate(policy, points, facts)
-        need(r["gate"] | gate == r["gate"] and r["gate"].keys() <= {*gate, "waits_for"}, f"the request says otherwise than the policy, which says: {gate['decision']} ({gate['rationale']})")
+        need({**r["gate"], **gate} == r["gate"], f"the request says otherwise than the policy, which says: {gate['decision']} ({gate['rationale']})")
         say(f"the gate is {gate['decision']}, made again: {gate['rationale']}")
     with check("decision") as say:
         judge(r, d, rows, places, rests.get(r["id"]), policy)
@@ -476,7 +479,7 @@ def verify(data, key=None, given=None, tell=print):
         need("timestamp.tsr" not in members or sha256(signed) in bytes(members["timestamp.tsr"]), "it is about something else than this checkpoint")
     return len(held) == 13 and all(held)
 
-def main():
+if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Checks a capsule.", allow_abbrev=False)
     parser.add_argument("capsule")
     whose = parser.add_mutually_exclusive_group()
@@ -495,6 +498,3 @@ def main():
         holds = print(f"BAD  file: {why!r}")
     print("the capsule holds" if holds else "the capsule does not hold")
     sys.exit(0 if holds else 1)
-
-if __name__ == "__main__":
-    main()

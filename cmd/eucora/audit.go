@@ -152,7 +152,7 @@ func (c *auditVerifyCmd) Run(a *app) error {
 		return &exitError{code: exitNo}
 	}
 	if c.Save != "" {
-		if err := os.WriteFile(c.Save, result.newest, 0o600); err != nil {
+		if err := save(c.Save, result.newest); err != nil {
 			return err
 		}
 	}

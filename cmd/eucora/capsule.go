@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/eucora/eucora/api"
@@ -62,21 +60,6 @@ func (t *told) Write(b []byte) (int, error) {
 	t.n += int64(n)
 	t.each(t.n)
 	return n, err
-}
-
-// writeWhole writes a file beside its place and puts it there once all of it is
-// written: there is never half a file of that name.
-func writeWhole(path string, write func(io.Writer) error) error {
-	aside, err := os.CreateTemp(filepath.Dir(path), ".eucora-*")
-	if err != nil {
-		return usage("%v", err)
-	}
-	defer os.Remove(aside.Name())
-	err = write(aside)
-	if err := errors.Join(err, aside.Chmod(0o644), aside.Sync(), aside.Close()); err != nil {
-		return err
-	}
-	return os.Rename(aside.Name(), path)
 }
 
 // verifyCapsule verifies a file. An error says that it could not be read.

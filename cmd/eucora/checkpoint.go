@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"os"
 
 	"github.com/eucora/eucora/api"
 )
@@ -29,7 +28,7 @@ func (c *auditCheckpointCmd) Run(a *app) error {
 			return err
 		}
 		if c.Save != "" {
-			return os.WriteFile(c.Save, note, 0o600)
+			return save(c.Save, note)
 		}
 		_, err = a.out.Write(note)
 		return err
@@ -49,6 +48,6 @@ func (c *auditCheckpointCmd) timestamped(ctx context.Context, client *api.Client
 		return unknown("the server's time-stamp is none")
 	}
 	return errors.Join(
-		os.WriteFile(c.Timestamped, []byte(newest.Timestamp.Checkpoint), 0o600),
-		os.WriteFile(c.Timestamped+".tsr", reply, 0o600))
+		save(c.Timestamped, []byte(newest.Timestamp.Checkpoint)),
+		save(c.Timestamped+".tsr", reply))
 }

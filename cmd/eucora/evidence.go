@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"io"
 
 	"github.com/eucora/eucora/api"
 	"github.com/eucora/eucora/internal/evidence"
@@ -200,14 +198,6 @@ func (c *evidenceFileCmd) Run(a *app) error {
 		if c.Output == "-" {
 			return client.Attachment(ctx, c.ID, c.SHA256, a.out)
 		}
-		out, err := os.CreateTemp(filepath.Dir(c.Output), ".eucora-*")
-		if err != nil {
-			return usage("%v", err)
-		}
-		defer os.Remove(out.Name())
-		if err := errors.Join(client.Attachment(ctx, c.ID, c.SHA256, out), out.Close()); err != nil {
-			return err
-		}
-		return os.Rename(out.Name(), c.Output)
+		return writeWhole(c.Output, func(w io.Writer) error { return client.Attachment(ctx, c.ID, c.SHA256, w) })
 	})
 }

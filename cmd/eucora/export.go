@@ -5,8 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/url"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/eucora/eucora/api"
@@ -34,36 +32,12 @@ type outFlags struct {
 	Output string `short:"o" help:"Write to this file, whole or not at all, instead of standard output." placeholder:"FILE"`
 }
 
-// write hands write a writer. A file has its name only once all of it is on the
-// disk; before, and after an error, what was there is there. It is for its owner
-// alone: it names people.
-func (o outFlags) write(a *app, write func(w io.Writer) error) (err error) {
+// write hands write a writer: of the file, or of standard output.
+func (o outFlags) write(a *app, write func(w io.Writer) error) error {
 	if o.Output == "" {
 		return write(a.out)
 	}
-	if info, err := os.Stat(o.Output); err == nil && !info.Mode().IsRegular() {
-		return usage("output file: %s is there and is no file", o.Output)
-	}
-	temp, err := os.CreateTemp(filepath.Dir(o.Output), "."+filepath.Base(o.Output)+".*")
-	if err != nil {
-		return usage("output file: %v", err)
-	}
-	defer func() {
-		if err != nil {
-			_ = temp.Close()
-			_ = os.Remove(temp.Name())
-		}
-	}()
-	if err = write(temp); err != nil {
-		return err
-	}
-	if err = errors.Join(temp.Sync(), temp.Close()); err != nil {
-		return unknown("output file: %v", err)
-	}
-	if err = os.Rename(temp.Name(), o.Output); err != nil {
-		return unknown("output file: %v", err)
-	}
-	return nil
+	return writeWhole(o.Output, write)
 }
 
 type auditEventsCmd struct {

@@ -155,7 +155,10 @@ func (d keyDir) settle() (*attest.Ring, error) {
 // name keeps a private half beyond its retirement; names are of contents, so
 // nothing else is ever replaced.
 func (d keyDir) write(name string, text []byte) error {
-	return writeAside(filepath.Join(string(d), name), text, os.Rename)
+	if err := os.MkdirAll(string(d), 0o700); err != nil {
+		return err
+	}
+	return save(filepath.Join(string(d), name), text)
 }
 
 // prepareKeys makes the first key, and sees to it that the ledger knows all.

@@ -239,7 +239,7 @@ func TestRotationsAtOnce(t *testing.T) {
 	close(over)
 	readers.Wait()
 	rotate(t, dir)
-	if got := names(t, dir); strings.Count(got, ".pub.pem") != 21 || strings.Count(got, ".pem") != 22 || strings.Contains(got, ".key-") {
+	if got := names(t, dir); strings.Count(got, ".pub.pem") != 21 || strings.Count(got, ".pem") != 22 || strings.Contains(got, ".eucora-") {
 		t.Errorf("left: %s", got)
 	}
 }

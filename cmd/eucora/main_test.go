@@ -43,8 +43,8 @@ func TestStories(t *testing.T) {
 				return nil
 			},
 			Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-				"serve": serveScript, "field": fieldScript, "owner": ownerScript, "attested": attestedScript, "stop": stopScript, "key": keyScript, "status": statusScript,
-				"flip": flipScript, "policy": policyScript, "browse": browseScript,
+				"serve": serveScript, "field": fieldScript, "owner": ownerScript, "attested": attestedScript, "shutdown": shutdownScript, "key": keyScript, "status": statusScript,
+				"flip": flipScript, "policy": policyScript, "second": secondScript, "browse": browseScript,
 			},
 			Condition: func(cond string) (bool, error) { return cond == e.Name, nil },
 		})
@@ -90,8 +90,9 @@ func serveScript(ts *testscript.TestScript, _ bool, args []string) {
 // servers are those that scripts started, by process id.
 var servers sync.Map
 
-// stopScript: stop sends SIGTERM to the server and wants it to end with 0.
-func stopScript(ts *testscript.TestScript, _ bool, _ []string) {
+// shutdownScript: shutdown sends SIGTERM to the server and wants it to end with 0.
+// (stop, which testscript has, would end the story and call it passed.)
+func shutdownScript(ts *testscript.TestScript, _ bool, _ []string) {
 	var pid int
 	_, err := fmt.Sscan(ts.Getenv("SERVER_PID"), &pid)
 	ts.Check(err)

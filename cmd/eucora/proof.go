@@ -32,7 +32,7 @@ func (c *auditProofCmd) Run(a *app) error {
 			if err != nil {
 				return err
 			}
-			if err := os.WriteFile(c.Event, leaf, 0o600); err != nil {
+			if err := save(c.Event, leaf); err != nil {
 				return err
 			}
 		}
@@ -40,7 +40,7 @@ func (c *auditProofCmd) Run(a *app) error {
 			_, err = a.out.Write(text)
 			return err
 		}
-		return os.WriteFile(c.Out, text, 0o600)
+		return save(c.Out, text)
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -191,44 +192,15 @@ func makeKey(path string) error {
 		return err
 	}
 	// Linked into place: of two that start at once one wins.
-	err = writeAside(path, []byte(strings.TrimSpace(secret)+"\n"), os.Link)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("ledger key: %w", err)
+	}
+	err = writeTo(path, os.Link, func(w io.Writer) error {
+		_, err := io.WriteString(w, strings.TrimSpace(secret)+"\n")
+		return err
+	})
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("ledger key: %w", err)
 	}
 	return nil
-}
-
-// writeAside writes a file that only its owner can read, beside its place, and
-// then puts it there whole: nobody ever reads half a key, and none is lost to a
-// crash once this returns. The folder is made if it is missing.
-func writeAside(path string, text []byte, place func(from, to string) error) error {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	aside, err := os.CreateTemp(dir, ".key-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(aside.Name())
-	_, err = aside.Write(text)
-	if err := errors.Join(err, aside.Sync(), aside.Close()); err != nil {
-		return err
-	}
-	if err := place(aside.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(dir)
-}
-
-// syncDir makes what was done to the names in a folder outlast a power cut.
-func syncDir(dir string) error {
-	folder, err := os.Open(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
 }

@@ -249,8 +249,11 @@ const ForWitnesses = "witnesses"
 const WitnessGrace = time.Minute
 
 // Witnessed reports whether witnesses follow the ledger. since is the time of the
-// first event that no quorum has witnessed; zero if there is none.
-func Witnessed(since, now time.Time) bool { return since.IsZero() || now.Sub(since) < WitnessGrace }
+// first event that no quorum has witnessed; zero if there is none. An event from
+// further ahead than that is no clock's: a date in the future would excuse for ever.
+func Witnessed(since, now time.Time) bool {
+	return since.IsZero() || now.Sub(since).Abs() < WitnessGrace
+}
 
 // Evaluate turns a score and the facts behind it into a gate. A score equal to
 // a threshold falls on its lenient side: 50.00 is automatic, 50.01 is not.

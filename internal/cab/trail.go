@@ -3,6 +3,7 @@ package cab
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -251,24 +252,24 @@ func (t *Trail) addOnce(e Event, f *faults) {
 // said of that. An error says what the events lack, or where they contradict
 // themselves.
 func (t *Trail) Request(name string) (Request, Package, Risk, error) {
-	for _, r := range t.Requests {
-		if r.Name != name {
-			continue
-		}
-		p, filed := t.Packages[r.PackageID]
-		risk, assessed := t.Risks[r.PackageID]
-		d, intended := t.Deployments[r.DeploymentID]
-		switch {
-		case RequestName(r.ID) != name:
-			return r, p, risk, fmt.Errorf("the request with the id %s calls itself %s", r.ID, name)
-		case !filed || !assessed || !intended:
-			return r, p, risk, fmt.Errorf("the deployment, the evidence package or its assessment is not among the events")
-		case r.PackageOwner != p.CreatedBy.ID || r.IntentOwner != d.CreatedBy.ID || p.DeploymentID != r.DeploymentID:
-			return r, p, risk, fmt.Errorf("the request says otherwise than the events whose the evidence and the deployment are")
-		}
-		return r, p, risk, nil
+	found := slices.Collect(maps.Values(t.Requests))
+	found = slices.DeleteFunc(found, func(r Request) bool { return r.Name != name })
+	if len(found) != 1 {
+		return Request{}, Package{}, Risk{}, fmt.Errorf("there is no request %s among the events, or more than one", name)
 	}
-	return Request{}, Package{}, Risk{}, fmt.Errorf("there is no request %s among the events", name)
+	r := found[0]
+	p, filed := t.Packages[r.PackageID]
+	risk, assessed := t.Risks[r.PackageID]
+	d, intended := t.Deployments[r.DeploymentID]
+	switch {
+	case RequestName(r.ID) != name:
+		return r, p, risk, fmt.Errorf("the request with the id %s calls itself %s", r.ID, name)
+	case !filed || !assessed || !intended:
+		return r, p, risk, fmt.Errorf("the deployment, the evidence package or its assessment is not among the events")
+	case r.PackageOwner != p.CreatedBy.ID || r.IntentOwner != d.CreatedBy.ID || p.DeploymentID != r.DeploymentID:
+		return r, p, risk, fmt.Errorf("the request says otherwise than the events whose the evidence and the deployment are")
+	}
+	return r, p, risk, nil
 }
 
 // Publication is the risk model or the policy that an event published: by an
@@ -278,10 +279,12 @@ func (e Event) Publication() (*Published, error) {
 	if e.Type == PolicyChanged {
 		p = e.Data.Policy
 	}
+	rest := e.Data
+	rest.Model, rest.Policy, rest.Reason = nil, nil, ""
 	switch {
-	case e.Type != ModelChanged && e.Type != PolicyChanged, p == nil, e.Data.Model != nil && e.Data.Policy != nil:
-		return nil, fmt.Errorf("event %d (%s) publishes nothing", e.Seq, e.Type)
-	case e.Actor.Role != Admin && e.Actor != Setup:
+	case e.Type != ModelChanged && e.Type != PolicyChanged, p == nil, e.Data.Model != nil && e.Data.Policy != nil, rest != EventData{}:
+		return nil, fmt.Errorf("event %d (%s) publishes nothing, or says more than that", e.Seq, e.Type)
+	case !(doer{[]Role{Admin}, Setup}).is(e.Actor):
 		return nil, fmt.Errorf("event %d (%s) was done by %s as %s, who may not", e.Seq, e.Type, e.Actor.ID, e.Actor.Role)
 	}
 	return p, nil

@@ -99,15 +99,17 @@ func (o *outcome) andDecided() string {
 	return " and decided on"
 }
 
-// read reads the document and the facts in it. Its form is its own RFC 8785 form,
-// for facts are read from that.
+// read reads the document and the facts in it. It has the members that documents
+// have and no others; facts are read from its RFC 8785 form.
 func (o *outcome) read(text []byte) (err error) {
-	canonical := jsontext.Value(bytes.Clone(text))
-	if err := canonical.Canonicalize(); err != nil || !bytes.Equal(canonical, text) {
-		return fmt.Errorf("it is not in the form of RFC 8785")
+	if err := checkForm(text); err != nil {
+		return err
 	}
 	if o.record, err = evidence.ParseDocument(text); err != nil {
 		return err
+	}
+	if again, err := o.record.Document(); err != nil || !bytes.Equal(again, text) {
+		return fmt.Errorf("it is not written as evidence documents are")
 	}
 	var parts struct {
 		Evidence jsontext.Value `json:"evidence_data"`

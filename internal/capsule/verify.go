@@ -12,7 +12,6 @@ import (
 
 	"github.com/eucora/eucora/internal/cab"
 	"github.com/eucora/eucora/internal/ledger"
-	"github.com/go-json-experiment/json"
 )
 
 // Options say whose word counts.
@@ -285,13 +284,6 @@ func (v *verification) event(leafName, proofName string) {
 	if e.Type == cab.EvidenceTampered {
 		v.note("event %d says that evidence was found altered in the database on %s", e.Seq, e.Time.Format("2006-01-02 15:04:05Z"))
 	}
-}
-
-func readEvent(leaf []byte) (e cab.Event, err error) {
-	if err := json.Unmarshal(leaf, &e); err != nil {
-		return e, fmt.Errorf("this is no event: %w", err)
-	}
-	return e, nil
 }
 
 // tell takes in what an event says. What is wrong with that is the business of a

@@ -164,10 +164,10 @@ func valueIn(text jsontext.Value, decoder *jsontext.Decoder) (jsontext.Value, er
 	return text[end-int64(len(value)) : end : end], nil
 }
 
-// member finds one member of an object; nil when it is not there.
+// member finds one member of an object; nil when it is not there, or this is none.
 func member(object jsontext.Value, name string) jsontext.Value {
 	var found jsontext.Value
-	if object == nil {
+	if object.Kind() != '{' {
 		return nil
 	}
 	err := eachMember(object, func(n string, value jsontext.Value) error {

@@ -161,26 +161,6 @@ func TestDamagedTilesAreRefused(t *testing.T) {
 	}
 }
 
-func TestFirstDifference(t *testing.T) {
-	var f Frontier
-	hashes := make([]Hash, 10)
-	for i := range hashes {
-		hashes[i] = leaf(i)
-		f.Append(hashes[i])
-	}
-	stored := f.Dirty()[0].Data
-	if i := FirstDifference(stored, hashes); i != -1 {
-		t.Errorf("equal tiles differ at %d", i)
-	}
-	hashes[7][0] ^= 1
-	if i := FirstDifference(stored, hashes); i != 7 {
-		t.Errorf("difference found at %d, want 7", i)
-	}
-	if i := FirstDifference(stored[:64], hashes[:3]); i != 2 {
-		t.Errorf("a short tile differs at %d, want 2", i)
-	}
-}
-
 func newKey(t testing.TB) *Signer {
 	t.Helper()
 	secret, err := GenerateKey("eucora.example/ledger", rand.Reader)

@@ -192,16 +192,3 @@ func (f *Frontier) Clone() *Frontier {
 	}
 	return c
 }
-
-// FirstDifference compares a stored leaf-level tile with the hashes of the
-// leaves that it should hold, and returns the position of the first that
-// differs, or -1.
-func FirstDifference(stored []byte, leaves []Hash) int {
-	for i, hash := range leaves {
-		at := i * tlog.HashSize
-		if at+tlog.HashSize > len(stored) || !bytes.Equal(stored[at:at+tlog.HashSize], hash[:]) {
-			return i
-		}
-	}
-	return -1
-}

@@ -316,7 +316,7 @@ func (w *Watch) compareWitnessed(ctx context.Context, report *Report, witnessed,
 	if err != nil {
 		return contradicts(newest.note, "%v", err)
 	}
-	if size == 0 || w.Clock().Sub(e.Time) > witnessGrace {
+	if size == 0 || w.Clock().Sub(e.Time).Abs() > witnessGrace {
 		report.find("no quorum of the trust policy has witnessed the log from event %d of %s on; it has %d", size, e.Time.UTC().Format(time.RFC3339), newest.Size)
 	}
 	return nil

@@ -100,7 +100,8 @@ func TestQuorum(t *testing.T) {
 			t.Errorf("the cosigned checkpoint is not kept: %s %v", kept, err)
 		}
 		w.grow(600)
-		round(time.Minute, "") // they may need a while
+		round(time.Minute, "")                                                                  // they may need a while
+		round(-2*time.Hour, "no quorum of the trust policy has witnessed the log from event 3") // dated ahead
 		report := round(2*time.Hour, "no quorum of the trust policy has witnessed the log from event 3")
 		w.cosign(by)
 		round(2*time.Hour, "")

@@ -101,8 +101,8 @@ func TestCrashAtEveryStep(t *testing.T) {
 		c.look(t)
 		var steps []string
 		each := 1
-		if testing.Short() {
-			each = 5
+		if testing.Short() || race { // a child with the race detector takes ten times as long
+			each = 9
 		}
 		for at := 1; ; at += each {
 			if at > 200 {

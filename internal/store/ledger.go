@@ -60,12 +60,9 @@ func (g *growth) load(r Reader) error {
 		g.frontier = known.Clone()
 		return nil
 	}
-	tiles := map[ledger.TileID][]byte{}
-	for _, id := range ledger.EdgeTiles(size) {
-		var err error
-		if tiles[id], err = r.tile(id); err != nil {
-			return err
-		}
+	tiles, err := r.Tiles(ledger.EdgeTiles(size))
+	if err != nil {
+		return err
 	}
 	frontier, err := ledger.NewFrontier(size, tiles)
 	if err != nil {
@@ -225,13 +222,6 @@ func (r *Reader) signedSize() (int64, error) {
 	var size int64
 	err := r.c.run(statement{`SELECT COALESCE(MAX(size), -1) FROM checkpoint`, nil, func(row row) error { return row.Scan(&size) }})
 	return size, err
-}
-
-func (r *Reader) tile(id ledger.TileID) ([]byte, error) {
-	var data []byte
-	err := r.c.run(statement{`SELECT data FROM ledger_tile WHERE level = $1 AND idx = $2`, []any{id.Level, id.Index},
-		func(row row) error { return row.Scan(&data) }})
-	return data, err
 }
 
 // claimLedger writes the signer's public key into a new database, and refuses a

@@ -13,9 +13,6 @@ import (
 // logPage is how many leaves are read at once: two tiles of them.
 const logPage = 512
 
-// tileWidth is the number of hashes in a full tile.
-const tileWidth = 1 << ledger.TileHeight
-
 // begin reads how long the ledger says it is, and opens the auditor's checkpoint.
 func (v *verification) begin() error {
 	size, err := v.r.treeSize()
@@ -240,7 +237,7 @@ func (v *verification) compareTile(made ledger.Tile, stored []byte) {
 		if i+width <= len(stored) && slices.Equal(stored[i:i+width], want) {
 			continue
 		}
-		place := made.ID.Index*tileWidth + int64(i/width)
+		place := made.ID.Index*ledger.TileWidth + int64(i/width)
 		switch {
 		case made.ID.Level > 0:
 			v.find(-1, "tile %d/%d of the tree does not match the events", made.ID.Level, made.ID.Index)

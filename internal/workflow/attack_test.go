@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/eucora/eucora/internal/attachment"
 	"github.com/eucora/eucora/internal/cab"
@@ -73,12 +74,12 @@ var attacks = []attack{
 		}
 		v.rebuild(v.signer)
 	}, "history was rewritten", upToHeld, false},
-	{"fork two views", func(v *victim) { // after what is held: only the witness can tell
-		for i := int64(0); i < 3; i++ {
-			v.insertRow(v.size+i, v.forged(v.size+i))
-		}
-		v.rebuild(v.signer)
-	}, "no quorum of your witnesses has seen the events from", func(v *victim) string { return fmt.Sprintf("from %d on", v.size) }, true},
+	{"fork two views", (*victim).fork, "no quorum of your witnesses has seen the events from", func(v *victim) string { return fmt.Sprintf("from %d on", v.size) }, true},
+	{"fork two views, one dated ahead", func(v *victim) {
+		v.clock.advance(400 * 24 * time.Hour)
+		v.fork()
+		v.clock.advance(-400 * 24 * time.Hour)
+	}, "no quorum of your witnesses has seen the events from", func(v *victim) string { return fmt.Sprintf("from %d on", v.size) }, false},
 	{"swap an attachment", func(v *victim) {
 		v.ok(os.Chmod(v.path(v.file), 0o600))
 		v.ok(os.WriteFile(v.path(v.file), []byte("malware"), 0o600))
@@ -299,6 +300,15 @@ func (v *victim) forged(seq int64) []byte {
 	v.ok(json.Unmarshal(v.leaf(3), &e))
 	e.Seq, e.ID, e.Time = seq, fmt.Sprintf("forged-%d-%x", seq, randomBytes()), v.clock.Now()
 	return must[[]byte](v.t)(store.Leaf(e))
+}
+
+// fork adds events after what is held: only the witness can tell.
+func (v *victim) fork() {
+	v.t.Helper()
+	for i := int64(0); i < 3; i++ {
+		v.insertRow(v.size+i, v.forged(v.size+i))
+	}
+	v.rebuild(v.signer)
 }
 
 func randomBytes() []byte {

@@ -292,6 +292,11 @@ func rewrittenCases() []Case {
 				e.Actor = erin
 			}
 		}), "rules", "who may not"),
+		at("model-event-with-a-request", approved().Rewrite(func(e *cab.Event) {
+			if e.Type == cab.ModelChanged {
+				e.Data.Request = &cab.Request{ID: "x", CorrelationID: e.CorrelationID, Revision: 1}
+			}
+		}), "rules", "more than that"),
 		{Name: "revocation-left-out-at-the-end", Capsule: revoked().Drop(cab.ApprovalRevoked).Capsule(false), Holds: true},
 	}
 }

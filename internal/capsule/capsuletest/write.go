@@ -3,9 +3,20 @@ package capsuletest
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 )
+
+// Python is a Python that the second verifier runs on.
+func Python() (string, error) {
+	for _, name := range []string{"python3", "/usr/bin/python3"} {
+		if exec.Command(name, "-c", "import sys, cryptography; sys.exit(sys.version_info < (3, 11))").Run() == nil {
+			return name, nil
+		}
+	}
+	return "", fmt.Errorf("there is no Python 3.11 with the package cryptography (Debian: python3-cryptography)")
+}
 
 // Write writes every case into a directory: NAME.zip, NAME.trust where the auditor
 // has a trust policy, and a file LIST with a line for each: NAME, holds or refused,

@@ -38,7 +38,3 @@ CREATE TABLE signin_tries (
     last_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX signin_tries_age ON signin_tries (last_at);
-
--- What waits, by when a decision is due. The condition is, word for word, that of the
--- statement.
-CREATE INDEX request_due ON cab_request (status, due_at, id) WHERE status IN ('submitted', 'under_review', 'exception_required');
