@@ -132,56 +132,7 @@ func oneCharacter(text string) bool {
 	return true
 }
 
-// Limits of wrong passwords. An account waits longer with each further one, never
-// for good: whoever knows a name must not be able to lock its owner out for a day.
-const (
-	freeTries    = 5                // of one account
-	freeFrom     = 30               // of one address, all accounts together
-	firstWait    = 30 * time.Second // and twice as long each time
-	longestWait  = 15 * time.Minute
-	ForgetTries  = 24 * time.Hour // after the last one
-	addressTries = "address "
-	accountTries = "account "
-)
-
-// Tries are the wrong passwords of one account, or from one address.
-type Tries struct {
-	Key    string
-	Wrong  int
-	Until  time.Time // no further one before this
-	LastAt time.Time
-}
-
-// TriesOfAccount and TriesFrom are the keys under which tries are counted. A name
-// that nobody has is counted like any other.
-func TriesOfAccount(username string) string { return accountTries + username }
-
-// TriesFrom is the key of an address.
-func TriesFrom(network string) string { return addressTries + network }
-
-// Again counts one more try, before its password is looked at: of many tries at
-// the same time none is free. wait is how long it has to wait instead; 0 if it may
-// be looked at.
-func (t Tries) Again(now time.Time) (after Tries, wait time.Duration) {
-	if wait := t.Until.Sub(now); wait > 0 {
-		return t, wait
-	}
-	if now.Sub(t.LastAt) > ForgetTries {
-		t.Wrong = 0
-	}
-	free := freeTries
-	if len(t.Key) > len(addressTries) && t.Key[:len(addressTries)] == addressTries {
-		free = freeFrom
-	}
-	t.Wrong++
-	t.LastAt = now
-	if over := t.Wrong - free; over >= 0 {
-		t.Until = now.Add(min(firstWait<<min(over, 10), longestWait))
-	}
-	return t, 0
-}
-
-// Text says how long to wait, for people.
+// WaitText says how long to wait, for people.
 func WaitText(d time.Duration) string {
 	if d > time.Minute {
 		return fmt.Sprintf("%d minutes", int((d+time.Minute-1)/time.Minute))

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/eucora/eucora/internal/cab"
@@ -25,9 +26,10 @@ const (
 	saltBytes  = 16
 )
 
-// At most hashesAtOnce are worked out together: a hundred sign-ins at the same
-// moment take turns, and no more than 128 MiB. Who has not had their turn within
-// hashWait is sent away.
+// At most hashesAtOnce are worked out together, and one for a network: a hundred
+// sign-ins at the same moment take turns, and no more than 128 MiB, and one network
+// does not keep the others waiting. Who has not had their turn within hashWait is sent
+// away.
 const (
 	hashesAtOnce = 2
 	hashWait     = 8 * time.Second
@@ -37,32 +39,65 @@ const (
 type hasher struct {
 	turns *semaphore.Weighted
 	dummy string // the hash of no password, for names that nobody has
+
+	mu    sync.Mutex
+	lines map[string]*line // by network, while somebody stands in it
+}
+
+// line is where those of one network take turns.
+type line struct {
+	turn *semaphore.Weighted
+	in   int // how many stand in it
 }
 
 func newHasher() *hasher {
-	h := &hasher{turns: semaphore.NewWeighted(hashesAtOnce)}
+	h := &hasher{turns: semaphore.NewWeighted(hashesAtOnce), lines: map[string]*line{}}
 	// The form of a hash that no password has: comparing with it takes as long.
 	h.dummy = written(make([]byte, saltBytes), make([]byte, hashBytes))
 	return h
 }
 
 // turn runs work when it is its turn.
-func (h *hasher) turn(ctx context.Context, work func()) error {
+func (h *hasher) turn(ctx context.Context, network string, work func()) error {
 	limited, cancel := context.WithTimeout(ctx, hashWait)
 	defer cancel()
-	if err := h.turns.Acquire(limited, 1); err != nil {
-		return &cab.Error{Kind: cab.Unavailable, Code: "BUSY", Message: "too many people are signing in at this moment; try again in a minute", Err: err}
+	l := h.join(network)
+	defer h.leave(network, l)
+	for _, turns := range []*semaphore.Weighted{l.turn, h.turns} {
+		if err := turns.Acquire(limited, 1); err != nil {
+			return &cab.Error{Kind: cab.Unavailable, Code: "BUSY", Message: "too many people are signing in at this moment; try again in a minute", Err: err}
+		}
+		defer turns.Release(1)
 	}
-	defer h.turns.Release(1)
 	work()
 	return nil
 }
 
+func (h *hasher) join(network string) *line {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	l := h.lines[network]
+	if l == nil {
+		l = &line{turn: semaphore.NewWeighted(1)}
+		h.lines[network] = l
+	}
+	l.in++
+	return l
+}
+
+func (h *hasher) leave(network string, l *line) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if l.in--; l.in == 0 {
+		delete(h.lines, network)
+	}
+}
+
 // hash makes the hash of a password, with the numbers that it was made by.
-func (h *hasher) hash(ctx context.Context, password string) (text string, err error) {
+func (h *hasher) hash(ctx context.Context, network, password string) (text string, err error) {
 	salt := make([]byte, saltBytes)
 	rand.Read(salt) // never fails: the program stops first
-	err = h.turn(ctx, func() {
+	err = h.turn(ctx, network, func() {
 		text = written(salt, argon2.IDKey([]byte(password), salt, hashPasses, hashMemory, hashLanes, hashBytes))
 	})
 	return text, err
@@ -70,7 +105,7 @@ func (h *hasher) hash(ctx context.Context, password string) (text string, err er
 
 // matches compares a password with a hash, of nobody's password if hash is "". It
 // takes as long whatever the outcome.
-func (h *hasher) matches(ctx context.Context, password, hash string) (bool, error) {
+func (h *hasher) matches(ctx context.Context, network, password, hash string) (bool, error) {
 	nobody := hash == ""
 	if nobody {
 		hash = h.dummy
@@ -80,7 +115,7 @@ func (h *hasher) matches(ctx context.Context, password, hash string) (bool, erro
 		return false, err
 	}
 	same := false
-	err = h.turn(ctx, func() {
+	err = h.turn(ctx, network, func() {
 		got := argon2.IDKey([]byte(password), salt, hashPasses, hashMemory, hashLanes, hashBytes)
 		same = subtle.ConstantTimeCompare(got, want) == 1
 	})

@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"regexp"
 	"strings"
 	"time"
@@ -91,68 +92,95 @@ func (s *Sessions) Of(ctx context.Context, secret string) (Who, error) {
 // maxName is far more than a user name can have.
 const maxName = 200
 
+// noName stands for what cannot be a user name.
+const noName = "?"
+
 // SignIn begins a session for whoever knows the password, and returns what goes
 // into the cookie. old is what was in it: that session ends. The refusal is the
 // same, and takes as long, whether or not there is such an account.
 func (s *Sessions) SignIn(ctx context.Context, username, password, old string, source cab.Source) (secret string, who Who, err error) {
 	username = strings.ToLower(strings.TrimSpace(username))
-	if len(username) > maxName || len(password) > 4*cab.MaxPassword {
-		username, password = "", ""
+	if username == "" || len(username) > maxName || len(password) > 4*cab.MaxPassword {
+		username, password = noName, ""
 	}
-	account, address := cab.TriesOfAccount(username), cab.TriesFrom(network(source.Address))
-	if err := s.count(ctx, account, address); err != nil {
+	from := network(source.Address)
+	counted, err := s.count(ctx, username, from)
+	if err != nil {
 		return "", Who{}, err
 	}
+	secret, who, err = s.judge(ctx, username, password, old, source, counted)
+	if _, wrong := errors.AsType[*Refusal](err); err != nil && !wrong {
+		// Nobody got to look at it, so it was not wrong. Should this fail too, the
+		// count stays: the error is the same, and there is nothing else to tell.
+		kept, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		_ = s.store.Update(kept, counted.takeBack)
+	}
+	return secret, who, err
+}
+
+// judge looks at a password, in its turn, and begins the session.
+func (s *Sessions) judge(ctx context.Context, username, password, old string, source cab.Source, counted counted) (string, Who, error) {
 	var p cab.Principal
 	var hash string
-	err = s.store.View(ctx, func(r *store.Reader) (err error) {
+	err := s.store.View(ctx, func(r *store.Reader) (err error) {
 		p, hash, err = r.Password(username)
 		return err
 	})
 	if err != nil && cab.KindOf(err) != cab.NotFound {
 		return "", Who{}, err
 	}
-	ok, err := s.hash.matches(ctx, password, hash)
+	ok, err := s.hash.matches(ctx, counted.before.Network.Network, password, hash)
 	if err != nil {
 		return "", Who{}, err
 	}
 	if !ok || !p.DisabledAt.IsZero() {
-		return "", Who{}, &Refusal{Reason: "the name or the password is not right"}
+		return "", Who{}, errWrong()
 	}
-	return s.begin(ctx, p, old, source, func(tx *store.Tx) error { return tx.ForgiveTries(account, address) })
-}
-
-// count counts a try before its password is looked at.
-func (s *Sessions) count(ctx context.Context, keys ...string) error {
-	var wait time.Duration
-	err := s.store.Update(ctx, func(tx *store.Tx) error {
-		wait = 0
-		found, err := tx.Tries(keys...)
-		if err != nil {
+	return s.begin(ctx, p, old, source, func(tx *store.Tx) error {
+		if err := counted.takeBack(tx); err != nil {
 			return err
 		}
-		now := s.now()
-		for i := range found {
-			after, w := found[i].Again(now)
-			found[i], wait = after, max(wait, w)
-		}
-		if wait > 0 {
-			return nil
-		}
-		for _, t := range found {
-			if err := tx.SaveTries(t); err != nil {
-				return err
-			}
-		}
-		return nil
+		return tx.ForgetTries(username, counted.before.Network.Network)
 	})
+}
+
+// errWrong is one for all reasons.
+func errWrong() error { return &Refusal{Reason: "the name or the password is not right"} }
+
+// counted is a try among the wrong ones.
+type counted struct {
+	at     time.Time
+	before cab.Try
+}
+
+// takeBack takes it out again: it was not wrong.
+func (c counted) takeBack(tx *store.Tx) error {
+	now, err := tx.Try(c.before.Pair.Name, c.before.Pair.Network)
 	if err != nil {
 		return err
 	}
-	if wait > 0 {
-		return &Refusal{Reason: "too many tries; wait " + cab.WaitText(wait) + " before the next one", RetryAfter: wait}
+	return tx.SaveTry(now.TakenBack(c.at, c.before))
+}
+
+// count counts a try before its password is looked at, or refuses it.
+func (s *Sessions) count(ctx context.Context, name, network string) (counted, error) {
+	var c counted
+	var wait time.Duration
+	err := s.store.Update(ctx, func(tx *store.Tx) (err error) { // a refusal is no error: it would undo what others do
+		if c.before, err = tx.Try(name, network); err != nil {
+			return err
+		}
+		c.at = s.now()
+		if wait = c.before.Wait(c.at); wait > 0 {
+			return nil
+		}
+		return tx.SaveTry(c.before.Counted(c.at))
+	})
+	if err == nil && wait > 0 {
+		err = &Refusal{Reason: "too many tries; wait " + cab.WaitText(wait) + " before the next one", RetryAfter: wait}
 	}
-	return nil
+	return c, err
 }
 
 // begin begins a session, with a secret of its own: whatever was in the browser
@@ -167,7 +195,7 @@ func (s *Sessions) begin(ctx context.Context, p cab.Principal, old string, sourc
 			return err
 		}
 		if !again.DisabledAt.IsZero() {
-			return &Refusal{Reason: "the name or the password is not right"}
+			return errWrong()
 		}
 		p = again
 		call := cab.Call{Actor: p.Actor(), Source: source, Now: now}
@@ -256,7 +284,7 @@ func (s *Sessions) SetPassword(ctx context.Context, linkSecret, password, old st
 	if err := cab.CheckPassword(p.Username, password); err != nil {
 		return "", Who{}, err
 	}
-	hash, err := s.hash.hash(ctx, password)
+	hash, err := s.hash.hash(ctx, network(source.Address), password)
 	if err != nil {
 		return "", Who{}, err
 	}

@@ -108,7 +108,7 @@ func (tx *Tx) SavePassword(p cab.Principal, linkID, hash string, at time.Time, c
 	tx.c.queue(`INSERT INTO password (principal_id, hash, set_at) VALUES ($1, $2, $3)
 		ON CONFLICT (principal_id) DO UPDATE SET hash = excluded.hash, set_at = excluded.set_at`, 1, p.ID, hash, micros(at))
 	tx.c.queue(`UPDATE session SET ended_at = $2 WHERE principal_id = $1 AND ended_at = 0`, -1, p.ID, micros(at))
-	tx.c.queue(`DELETE FROM signin_tries WHERE key = $1`, -1, cab.TriesOfAccount(p.Username))
+	tx.c.queue(`DELETE FROM signin_tries WHERE name = $1`, -1, p.Username)
 	return tx.Save(change)
 }
 
@@ -121,35 +121,33 @@ func (r *Reader) Password(username string) (cab.Principal, string, error) {
 	return p, hash, err
 }
 
-// Tries returns the wrong tries under each of some keys, none where there are none.
-func (r *Reader) Tries(keys ...string) ([]cab.Tries, error) {
-	found := make([]cab.Tries, len(keys))
+// Try returns what a try with a name from a network is counted under.
+func (r *Reader) Try(name, network string) (cab.Try, error) {
+	t := cab.Try{Pair: cab.Tries{Name: name, Network: network}, Name: cab.Tries{Name: name}, Network: cab.Tries{Network: network}}
 	var statements []statement
-	for i, key := range keys {
-		t := &found[i]
-		t.Key = key
+	for _, c := range []*cab.Tries{&t.Pair, &t.Name, &t.Network} {
 		statements = append(statements, statement{
-			`SELECT wrong, until, last_at FROM signin_tries WHERE key = $1`, []any{key},
-			func(r row) error { return r.Scan(&t.Wrong, atTime{&t.Until}, atTime{&t.LastAt}) },
+			`SELECT wrong, since, last_at FROM signin_tries WHERE name = $1 AND network = $2`, []any{c.Name, c.Network},
+			func(r row) error { return r.Scan(&c.Wrong, atTime{&c.Since}, atTime{&c.LastAt}) },
 		})
 	}
-	return found, r.c.run(statements...)
+	return t, r.c.run(statements...)
 }
 
-// SaveTries writes down tries. They are no state: nothing but the wait hangs on
-// them, and that nothing was changed by them the ledger need not say.
-func (tx *Tx) SaveTries(t cab.Tries) error {
-	tx.c.queue(`INSERT INTO signin_tries (key, wrong, until, last_at) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (key) DO UPDATE SET wrong = excluded.wrong, until = excluded.until, last_at = excluded.last_at`,
-		1, t.Key, t.Wrong, micros(t.Until), micros(t.LastAt))
+// SaveTry writes counts down. They are no state: nothing but the wait hangs on them,
+// and that nothing was changed by them the ledger need not say.
+func (tx *Tx) SaveTry(t cab.Try) error {
+	for _, c := range []cab.Tries{t.Pair, t.Name, t.Network} {
+		tx.c.queue(`INSERT INTO signin_tries (name, network, wrong, since, last_at) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (name, network) DO UPDATE SET wrong = excluded.wrong, since = excluded.since, last_at = excluded.last_at`,
+			1, c.Name, c.Network, c.Wrong, micros(c.Since), micros(c.LastAt))
+	}
 	return nil
 }
 
-// ForgiveTries takes back what a right password was counted as: all of the
-// account's, one of the address's.
-func (tx *Tx) ForgiveTries(account, address string) error {
-	tx.c.queue(`DELETE FROM signin_tries WHERE key = $1`, -1, account)
-	tx.c.queue(`UPDATE signin_tries SET wrong = wrong - 1 WHERE key = $1 AND wrong > 0`, -1, address)
+// ForgetTries forgets the wrong tries of a name from a network.
+func (tx *Tx) ForgetTries(name, network string) error {
+	tx.c.queue(`DELETE FROM signin_tries WHERE name = $1 AND network = $2`, -1, name, network)
 	return nil
 }
 

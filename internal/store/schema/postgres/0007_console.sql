@@ -30,11 +30,14 @@ CREATE TABLE session (
 CREATE INDEX session_principal ON session (principal_id, created_at);
 CREATE INDEX session_age ON session (created_at);
 
--- Wrong passwords, by account and by address.
+-- Wrong passwords: of a name from a network, of a name from anywhere (network ''), and
+-- from a network under any name (name '').
 CREATE TABLE signin_tries (
-    key TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    name TEXT COLLATE "C" NOT NULL,
+    network TEXT COLLATE "C" NOT NULL,
     wrong BIGINT NOT NULL,
-    until BIGINT NOT NULL,
-    last_at BIGINT NOT NULL
+    since BIGINT NOT NULL,
+    last_at BIGINT NOT NULL,
+    PRIMARY KEY (name, network)
 );
 CREATE INDEX signin_tries_age ON signin_tries (last_at);

@@ -30,11 +30,14 @@ CREATE TABLE session (
 CREATE INDEX session_principal ON session (principal_id, created_at);
 CREATE INDEX session_age ON session (created_at);
 
--- Wrong passwords, by account and by address.
+-- Wrong passwords: of a name from a network, of a name from anywhere (network ''), and
+-- from a network under any name (name '').
 CREATE TABLE signin_tries (
-    key TEXT NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    network TEXT NOT NULL,
     wrong INTEGER NOT NULL,
-    until INTEGER NOT NULL,
-    last_at INTEGER NOT NULL
+    since INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    PRIMARY KEY (name, network)
 ) STRICT;
 CREATE INDEX signin_tries_age ON signin_tries (last_at);
