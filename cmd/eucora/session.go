@@ -67,7 +67,7 @@ func (c *sessionListCmd) Run(a *app) error {
 			Agent    string `json:"user_agent"`
 		}
 		all := []listed{}
-		for _, row := range sessions {
+		for _, row := range sessions.Rows {
 			all = append(all, listed{
 				row.ID, row.Principal.Username, string(row.Role), shortTime(row.CreatedAt), shortTime(row.SeenAt), shortTime(row.ExpiresAt()),
 				row.Source.Address, row.Source.UserAgent,
@@ -79,6 +79,9 @@ func (c *sessionListCmd) Run(a *app) error {
 				rows = append(rows, []string{s.ID, s.Username, s.Begun, s.Seen, s.Expires, s.Address})
 			}
 			a.table([]string{"ID", "USER", "BEGUN", "SEEN", "EXPIRES", "ADDRESS"}, rows)
+			if sessions.More {
+				a.printf("there are more; these are the newest\n")
+			}
 		})
 	})
 }

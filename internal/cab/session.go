@@ -15,6 +15,9 @@ const (
 	LinkLife = 24 * time.Hour
 )
 
+// MostSessions is how many an account may have at a time: one more ends the oldest.
+const MostSessions = 20
+
 // Limits of a password, in characters. Length is what counts (NIST SP 800-63B);
 // the upper limit is there for the hash, which reads all of it.
 const (

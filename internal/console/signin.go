@@ -177,6 +177,7 @@ func (v *visit) setPassword() error {
 // sessionList is the page of who is signed in where.
 type sessionList struct {
 	Everybody bool // of every account
+	More      bool // there are others
 	Sessions  []sessionLine
 }
 
@@ -196,11 +197,12 @@ func (v *visit) sessions() error {
 	if list.Everybody {
 		verb = (*workflow.Service).Sessions
 	}
-	rows, err := verb(v.server.Service, v.Context(), v.call)
+	found, err := verb(v.server.Service, v.Context(), v.call)
 	if err != nil {
 		return err
 	}
-	for _, row := range rows {
+	list.More = found.More
+	for _, row := range found.Rows {
 		list.Sessions = append(list.Sessions, sessionLine{
 			ID: row.ID, Name: row.Principal.Username, Mine: row.ID == v.who.SessionID, Begun: row.CreatedAt, Seen: row.SeenAt, Ends: row.ExpiresAt(),
 			Address: row.Source.Address, Agent: cut(row.Source.UserAgent, 80), OfSomeoneElse: row.PrincipalID != v.call.Actor.ID,

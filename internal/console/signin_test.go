@@ -171,7 +171,7 @@ func TestAccessEndsAtOnce(t *testing.T) {
 			"sam": func() error {
 				rows, err := w.service.MySessions(w.ctx, w.call("sam"))
 				w.must(err)
-				_, err = w.service.EndSession(w.ctx, setup, rows[0].ID)
+				_, err = w.service.EndSession(w.ctx, setup, rows.Rows[0].ID)
 				return err
 			},
 		} {
@@ -195,7 +195,7 @@ func TestSessionsPage(t *testing.T) {
 		erin, eve, root := w.as("erin"), w.as("eve"), w.as("root")
 		rows, err := w.service.MySessions(w.ctx, w.call("erin"))
 		w.must(err)
-		id := rows[0].ID
+		id := rows.Rows[0].ID
 		eve.get("/sessions").lacks(t, id, "erin")
 		if p := eve.post("/sessions/" + id + "/end"); p.status != http.StatusNotFound {
 			t.Errorf("eve ended erin's session: %d", p.status)

@@ -157,7 +157,7 @@ func TestSessionEndsInABrowser(t *testing.T) {
 	b.do(chromedp.Click("input[value=reject]"), chromedp.SendKeys("#rationale", "first line\nsecond line"))
 	sessions, err := w.service.Sessions(w.ctx, workflow.Call{Actor: cab.Setup})
 	w.must(err)
-	_, err = w.service.EndSession(w.ctx, workflow.Call{Actor: cab.Setup}, sessions[0].ID)
+	_, err = w.service.EndSession(w.ctx, workflow.Call{Actor: cab.Setup}, sessions.Rows[0].ID)
 	w.must(err)
 	b.load(chromedp.Click("form[data-decide] button"))
 	b.sees("what you wrote is kept")

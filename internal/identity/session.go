@@ -137,7 +137,7 @@ func (s *Sessions) judge(ctx context.Context, username, password, old string, so
 	if !ok || !p.DisabledAt.IsZero() {
 		return "", Who{}, errWrong()
 	}
-	return s.begin(ctx, p, old, source, func(tx *store.Tx) error {
+	return s.begin(ctx, username, hash, old, source, func(tx *store.Tx) error {
 		if err := counted.takeBack(tx); err != nil {
 			return err
 		}
@@ -183,36 +183,50 @@ func (s *Sessions) count(ctx context.Context, name, network string) (counted, er
 	return c, err
 }
 
-// begin begins a session, with a secret of its own: whatever was in the browser
-// before opens nothing of it.
-func (s *Sessions) begin(ctx context.Context, p cab.Principal, old string, source cab.Source, besides func(*store.Tx) error) (string, Who, error) {
-	id, secret, hash := newSecret()
-	var session cab.Session
-	err := s.store.Update(ctx, func(tx *store.Tx) error {
-		now := s.now()
-		again, err := tx.Principal(p.ID)
+// begin begins a session for an account whose password had a hash that matched. It
+// is read again here: by now it may be another one, and that one's sessions only are
+// this account's.
+func (s *Sessions) begin(ctx context.Context, username, matched, old string, source cab.Source, besides func(*store.Tx) error) (secret string, who Who, err error) {
+	err = s.store.Update(ctx, func(tx *store.Tx) error {
+		p, hash, err := tx.Password(username)
+		if cab.KindOf(err) == cab.NotFound || err == nil && (hash != matched || !p.DisabledAt.IsZero()) {
+			return errWrong()
+		}
 		if err != nil {
 			return err
 		}
-		if !again.DisabledAt.IsZero() {
-			return errWrong()
-		}
-		p = again
-		call := cab.Call{Actor: p.Actor(), Source: source, Now: now}
+		call := cab.Call{Actor: p.Actor(), Source: source, Now: s.now()}
 		if err := endOld(tx, old, call); err != nil {
 			return err
 		}
 		if err := besides(tx); err != nil {
 			return err
 		}
-		var change cab.Change
-		session, change = p.SignIn(call, id, hash)
-		return tx.SaveSession(session, change)
+		secret, who, err = open(tx, p, call)
+		return err
 	})
+	return secret, who, err
+}
+
+// open begins a session, with a secret of its own: whatever was in the browser before
+// opens nothing of it. An account has no more than [cab.MostSessions]: the oldest end.
+func open(tx *store.Tx, p cab.Principal, call cab.Call) (secret string, who Who, err error) {
+	rows, _, err := tx.Sessions(p.ID, call.Now)
 	if err != nil {
 		return "", Who{}, err
 	}
-	return secret, Who{p.Actor(), session.ID, session.ExpiresAt()}, nil
+	for i := cab.MostSessions - 1; i < len(rows); i++ {
+		change, err := p.End(call, rows[i].Session)
+		if err != nil {
+			return "", Who{}, err
+		}
+		if err := tx.EndSession(rows[i].ID, call.Now, change); err != nil {
+			return "", Who{}, err
+		}
+	}
+	id, secret, hash := newSecret()
+	session, change := p.SignIn(call, id, hash)
+	return secret, Who{p.Actor(), session.ID, session.ExpiresAt()}, tx.SaveSession(session, change)
 }
 
 // endOld ends the session that a browser had before, if it has its secret.
@@ -294,10 +308,14 @@ func (s *Sessions) SetPassword(ctx context.Context, linkSecret, password, old st
 			return err
 		}
 		call := cab.Call{Actor: p.Actor(), Source: source, Now: s.now()}
-		return tx.SavePassword(p, link.ID, hash, call.Now, p.SetPassword(call))
+		if err := endOld(tx, old, call); err != nil {
+			return err
+		}
+		if err := tx.SavePassword(p, link.ID, hash, call.Now, p.SetPassword(call)); err != nil {
+			return err
+		}
+		secret, who, err = open(tx, p, call)
+		return err
 	})
-	if err != nil {
-		return "", Who{}, err
-	}
-	return s.begin(ctx, p, old, source, func(*store.Tx) error { return nil })
+	return secret, who, err
 }

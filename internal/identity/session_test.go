@@ -419,3 +419,67 @@ func TestLedgerHasNoSecrets(t *testing.T) {
 		}
 	})
 }
+
+// TestResetWhileSigningIn: a password that was reset while its hash was compared
+// begins no session.
+func TestResetWhileSigningIn(t *testing.T) {
+	eachDoors(t, func(d *doors) {
+		d.member("carol")
+		_, old, err := d.password("carol")
+		d.must(err)
+		_, _, err = d.SetPassword(d.ctx, d.invite("carol"), "another one entirely", "", from)
+		d.must(err)
+		_, _, err = d.begin(d.ctx, "carol", old, "", from, func(*store.Tx) error { return nil })
+		if refused(err) == nil {
+			t.Errorf("the old password began a session after the reset: %v", err)
+		}
+		_, now, err := d.password("carol")
+		d.must(err)
+		if _, _, err = d.begin(d.ctx, "carol", now, "", from, func(*store.Tx) error { return nil }); err != nil {
+			t.Errorf("the new one: %v", err)
+		}
+	})
+}
+
+func (d *doors) password(name string) (p cab.Principal, hash string, err error) {
+	err = d.store.View(d.ctx, func(r *store.Reader) (err error) { p, hash, err = r.Password(name); return err })
+	return p, hash, err
+}
+
+// TestMostSessions: one more ends the oldest, and says so in the ledger; those that
+// are over do not count.
+func TestMostSessions(t *testing.T) {
+	eachDoors(t, func(d *doors) {
+		d.member("carol")
+		_, hash, err := d.password("carol")
+		d.must(err)
+		var secrets []string
+		for range cab.MostSessions + 1 {
+			d.pass(time.Second)
+			secret, _, err := d.begin(d.ctx, "carol", hash, "", from, func(*store.Tx) error { return nil })
+			d.must(err)
+			secrets = append(secrets, secret)
+		}
+		if _, err := d.Of(d.ctx, secrets[0]); refused(err) == nil {
+			t.Errorf("the oldest of too many still opens: %v", err)
+		}
+		if _, err := d.Of(d.ctx, secrets[1]); err != nil {
+			t.Errorf("the oldest but one: %v", err)
+		}
+		d.must(d.store.View(d.ctx, func(r *store.Reader) error {
+			rows, more, err := r.Sessions("", d.now())
+			if len(rows) != cab.MostSessions || more {
+				t.Errorf("%d sessions, more %t", len(rows), more)
+			}
+			return err
+		}))
+		d.pass(cab.SessionIdle)
+		d.must(d.store.View(d.ctx, func(r *store.Reader) error {
+			rows, _, err := r.Sessions("", d.now())
+			if len(rows) != 0 {
+				t.Errorf("%d sessions that nobody used are listed", len(rows))
+			}
+			return err
+		}))
+	})
+}

@@ -50,15 +50,20 @@ func (r *Reader) Session(id string) (SessionRow, error) {
 // maxSessions bounds a list of sessions.
 const maxSessions = 1000
 
-// Sessions lists sessions that have not ended and were begun after a moment, newest
-// first; everybody's if principalID is empty.
-func (r *Reader) Sessions(principalID string, since time.Time) ([]SessionRow, error) {
+// Sessions lists sessions that are neither ended nor over at a moment, newest first;
+// everybody's if principalID is empty. more says that there are others.
+func (r *Reader) Sessions(principalID string, now time.Time) (rows []SessionRow, more bool, err error) {
 	w := where{}
 	w.add("s.ended_at = 0")
-	w.add("s.created_at > ?", micros(since))
+	w.add("s.created_at > ?", micros(now.Add(-cab.SessionLife)))
+	w.add("s.seen_at > ?", micros(now.Add(-cab.SessionIdle)))
 	w.equal("s.principal_id", principalID)
-	text := fmt.Sprintf(`SELECT %s, %s %s %s ORDER BY s.created_at DESC, s.id DESC LIMIT %d`, sessionColumns, principalColumns, fromSession, w.sql(), maxSessions)
-	return all(r, scanSessionRow, text, w.args...)
+	text := fmt.Sprintf(`SELECT %s, %s %s %s ORDER BY s.created_at DESC, s.id DESC LIMIT %d`, sessionColumns, principalColumns, fromSession, w.sql(), maxSessions+1)
+	rows, err = all(r, scanSessionRow, text, w.args...)
+	if more = len(rows) > maxSessions; more {
+		rows = rows[:maxSessions]
+	}
+	return rows, more, err
 }
 
 // SaveSession writes a new session, and the change that says so.

@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"context"
+	"slices"
 
 	"github.com/eucora/eucora/internal/cab"
 	"github.com/eucora/eucora/internal/store"
@@ -26,27 +27,27 @@ func (s *Service) Invite(ctx context.Context, call Call, username, id, secretHas
 	})
 }
 
-// Sessions lists the sessions that can be used, newest first: of every account to
-// whoever administers.
-func (s *Service) Sessions(ctx context.Context, call Call) ([]SessionRow, error) {
-	return see(ctx, s, call, cab.Administer, func(r *store.Reader) ([]SessionRow, error) { return s.liveSessions(r, "") })
+// SessionList is sessions that can be used, newest first.
+type SessionList struct {
+	Rows []SessionRow
+	More bool // there are others
+}
+
+// Sessions lists those of every account, to whoever administers.
+func (s *Service) Sessions(ctx context.Context, call Call) (SessionList, error) {
+	return see(ctx, s, call, cab.Administer, func(r *store.Reader) (SessionList, error) { return s.liveSessions(r, "") })
 }
 
 // MySessions lists the caller's own.
-func (s *Service) MySessions(ctx context.Context, call Call) ([]SessionRow, error) {
-	return see(ctx, s, call, cab.ReadSelf, func(r *store.Reader) ([]SessionRow, error) { return s.liveSessions(r, call.Actor.ID) })
+func (s *Service) MySessions(ctx context.Context, call Call) (SessionList, error) {
+	return see(ctx, s, call, cab.ReadSelf, func(r *store.Reader) (SessionList, error) { return s.liveSessions(r, call.Actor.ID) })
 }
 
-func (s *Service) liveSessions(r *store.Reader, principalID string) ([]SessionRow, error) {
+func (s *Service) liveSessions(r *store.Reader, principalID string) (SessionList, error) {
 	now := s.now()
-	rows, err := r.Sessions(principalID, now.Add(-cab.SessionLife))
-	live := rows[:0]
-	for _, row := range rows {
-		if row.Live(row.Principal, now) {
-			live = append(live, row)
-		}
-	}
-	return live, err
+	rows, more, err := r.Sessions(principalID, now)
+	rows = slices.DeleteFunc(rows, func(row SessionRow) bool { return !row.Live(row.Principal, now) })
+	return SessionList{rows, more}, err
 }
 
 // EndSession ends a session: one's own, or any for whoever administers. A session
