@@ -21,12 +21,12 @@ import (
 type draft struct {
 	Act        cab.Act
 	Rationale  string
-	Conditions string // a line each, name: value
-	Seen       int64  // the revision that they looked at
-	Notice     string // what they have to know first
-	Problem    string // what is wrong with it
-	Field      string // the field that it is wrong in
-	Done       string // what they have just done
+	Conditions string  // a line each, name: value
+	Seen       int64   // the revision that they looked at
+	Notice     string  // what they have to know first
+	Problem    string  // what is wrong with it
+	Field      string  // the field that it is wrong in
+	Done       cab.Act // what they have just done, they say
 }
 
 // Of reports whether the draft is about an act: for the choice that is made.
@@ -41,11 +41,6 @@ func (v *visit) draft() draft {
 		Act: cab.Act(v.form.Get("act")), Rationale: strings.TrimSpace(v.form.Get("rationale")),
 		Conditions: strings.TrimSpace(v.form.Get("conditions")), Seen: seen,
 	}
-}
-
-var doneText = map[cab.Act]string{
-	cab.ActApprove: "Your approval is recorded.", cab.ActReject: "Your rejection is recorded.", cab.ActReview: "It says now that you are on it.",
-	cab.ActWithdraw: "The request is taken back.", cab.ActRevoke: "The approval is revoked.",
 }
 
 // decisionForm is what whoever looks can do with a request.
@@ -245,10 +240,8 @@ func (v *visit) tooLate(id string, d draft, refusal error) error {
 	if err != nil {
 		return err
 	}
-	if i := slices.IndexFunc(dossier.Votes, func(o cab.Vote) bool { return o.Voter.ID == v.call.Actor.ID }); i >= 0 {
-		if vote := dossier.Votes[i]; vote.Approve == (d.Act == cab.ActApprove) && vote.Rationale == d.Rationale {
-			return v.redirect(donePath("/requests/"+dossier.Name, d.Act))
-		}
+	if sentBefore(&dossier, v.call.Actor, d) {
+		return v.redirect(donePath("/requests/"+dossier.Name, d.Act))
 	}
 	d.Notice = happened(&dossier, refusal)
 	return v.showRequest(http.StatusConflict, id, d)

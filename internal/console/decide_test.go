@@ -173,3 +173,81 @@ func TestExceptions(t *testing.T) {
 		sam.get(gone.to()).has(t, "Revoked", "no more")
 	})
 }
+
+// TestSentTwice: only what was done word for word counts as a second press; anything
+// else that comes too late is told so, and not confirmed.
+func TestSentTwice(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		carol := w.as("carol")
+		row := w.submitted("7-Zip", "24.08", "mid")
+		path := "/requests/" + row.Name
+		seen := carol.get(path).seen(t)
+		send := func(b *browser, path string, fields ...string) page {
+			return b.post(path+"/decision", append(fields, "seen", seen, "step", "confirm")...)
+		}
+		if p := send(carol, path, "act", "approve", "rationale", "ok"); p.to() != path+"?done=approve" {
+			t.Fatalf("%d %s", p.status, p.body)
+		}
+		for name, c := range map[string]struct {
+			fields []string
+			again  bool
+		}{
+			"the same":          {[]string{"act", "approve", "rationale", "ok"}, true},
+			"with a condition":  {[]string{"act", "approve", "rationale", "ok", "conditions", "max_ring: LAB"}, false},
+			"the other way":     {[]string{"act", "reject", "rationale", "ok"}, false},
+			"another reason":    {[]string{"act", "approve", "rationale", "ok!"}, false},
+			"taking back":       {[]string{"act", "withdraw", "rationale", "ok"}, false},
+			"white space":       {[]string{"act", "approve", "rationale", "ok "}, true},
+			"conditions, empty": {[]string{"act", "approve", "rationale", "ok", "conditions", "\n \n"}, true},
+		} {
+			if p := send(carol, path, c.fields...); (p.status == http.StatusSeeOther) != c.again {
+				t.Errorf("%s: %d %s", name, p.status, p.to())
+			}
+		}
+		chris := w.as("chris")
+		if p := send(chris, path, "act", "approve", "rationale", "ok"); p.status != http.StatusConflict {
+			t.Errorf("chris, in carol's words: %d", p.status)
+		}
+		if now, err := w.service.Request(w.ctx, w.call("ada"), row.ID); err != nil || !now.Status.Approved() || now.Decision.Conditions != nil {
+			t.Errorf("%s, %v", now.Status, err)
+		}
+	})
+}
+
+// TestExceptionSentTwice is the same of an exception.
+func TestExceptionSentTwice(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		_, e := w.excepted("VPN", "5")
+		sam := w.as("sam")
+		path := "/exceptions/" + e.Name
+		send := func(act string) page {
+			return sam.post(path+"/decision", "act", act, "rationale", "ok", "step", "confirm", "seen", sam.get(path).seenOr("1"))
+		}
+		for _, c := range []struct {
+			act    string
+			status int
+		}{{"approve", 303}, {"approve", 303}, {"reject", 409}, {"revoke", 303}, {"revoke", 303}, {"reject", 409}, {"approve", 409}} {
+			if p := send(c.act); p.status != c.status {
+				t.Errorf("%s: %d %s, want %d", c.act, p.status, p.to(), c.status)
+			}
+		}
+	})
+}
+
+// TestNobodyIsToldWhatTheyDidNotDo: an address that says so is no proof.
+func TestNobodyIsToldWhatTheyDidNotDo(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		row := w.submitted("7-Zip", "24.08", "mid")
+		_, e := w.excepted("VPN", "5")
+		says := []string{"recorded", "It says now", "taken back.", "revoked.", "You have accepted"}
+		for _, act := range []string{"approve", "reject", "review", "withdraw", "revoke", "x"} {
+			w.as("carol").get("/requests/"+row.Name+"?done="+act).lacks(t, says...)
+			w.as("sam").get("/exceptions/"+e.Name+"?done="+act).lacks(t, says...)
+		}
+		_, err := w.service.Approve(w.ctx, w.call("chris"), row.ID, "fine", nil)
+		w.must(err)
+		w.as("carol").get("/requests/"+row.Name+"?done=approve").lacks(t, says...)
+		w.as("chris").get("/requests/"+row.Name+"?done=reject").lacks(t, says...)
+		w.as("chris").get("/requests/"+row.Name+"?done=approve").has(t, "Your approval is recorded.")
+	})
+}

@@ -20,21 +20,15 @@ type exceptionPage struct {
 	Score             scoreView
 	Earlier           []exceptionRow // of the same application
 	Steps             []step
+	Done              string // what whoever looks has just done
 	Tampered          string
 	Band              band
 	Days              string // that are asked for
 }
 
 func (v *visit) exception() error {
-	d := draft{Act: cab.Act(v.URL.Query().Get("choose"))}
-	switch v.URL.Query().Get("done") {
-	case "approve":
-		d.Done = "You have accepted the risk. The board decides on the request now."
-	case "reject":
-		d.Done = "Your rejection is recorded. The request stays where it is."
-	case "revoke":
-		d.Done = "The exception is revoked, and approvals that rest on it end with it."
-	}
+	q := v.URL.Query()
+	d := draft{Act: cab.Act(q.Get("choose")), Done: cab.Act(q.Get("done"))}
 	return v.showException(http.StatusOK, v.PathValue("id"), d)
 }
 
@@ -53,6 +47,9 @@ func (v *visit) showException(status int, id string, d draft) error {
 		ExceptionDossier: &dossier, Draft: d, StatusText: exceptionText(at), Class: exceptionClass(at),
 		Decides: dossier.Decide == nil, Revokes: dossier.Revoke == nil, Steps: stepsOf(dossier.Trail),
 		Band: bandOf(dossier.Request.Score, dossier.Request.Gate.Thresholds), Days: span(dossier.ExpiresAt.Sub(dossier.RequestedAt)),
+	}
+	if didException(&dossier, v.call.Actor, d.Done) {
+		page.Done = doneException[d.Done]
 	}
 	if at == cab.ExceptionPending || at == cab.ExceptionGranted {
 		left := dossier.ExpiresAt.Sub(dossier.Now)
@@ -161,7 +158,7 @@ func (v *visit) tooLateForException(id string, d draft, refusal error) error {
 	if err != nil {
 		return err
 	}
-	if by := dossier.Approver; by != nil && by.ID == v.call.Actor.ID && dossier.Rationale == d.Rationale {
+	if sentExceptionBefore(&dossier, v.call.Actor, d) {
 		return v.redirect(donePath("/exceptions/"+dossier.Name, d.Act))
 	}
 	d.Notice = sentence(message(refusal)) + " What you had written is below; it was not recorded."

@@ -34,6 +34,7 @@ type requestPage struct {
 	VotesCast []voteView
 	Wanted    string // votes, of how many
 	Steps     []step
+	Done      string // what whoever looks has just done
 	Tampered  string // why the evidence is not shown; "" if it is
 }
 
@@ -77,10 +78,8 @@ func (v *visit) id(text string) (string, error) {
 }
 
 func (v *visit) request() error {
-	d := draft{Act: cab.Act(v.URL.Query().Get("choose"))}
-	if done := v.URL.Query().Get("done"); done != "" {
-		d.Done = doneText[cab.Act(done)]
-	}
+	q := v.URL.Query()
+	d := draft{Act: cab.Act(q.Get("choose")), Done: cab.Act(q.Get("done"))}
 	return v.showRequest(http.StatusOK, v.PathValue("id"), d)
 }
 
@@ -95,6 +94,9 @@ func (v *visit) showRequest(status int, id string, d draft) error {
 		return err
 	}
 	page := &requestPage{Dossier: &dossier, Draft: d}
+	if did(&dossier, v.call.Actor, d.Done) {
+		page.Done = doneText[d.Done]
+	}
 	page.Row = rowOf(workflow.BoardRow{
 		RequestRow: dossier.RequestRow, AppName: dossier.Deployment.AppName, AppVersion: dossier.Deployment.AppVersion, Ring: dossier.Deployment.TargetRing,
 	}, dossier.Now)

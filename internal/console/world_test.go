@@ -230,6 +230,14 @@ func (p page) seen(t testing.TB) string {
 	return found[1]
 }
 
+// seenOr is the same, or else where a page has no form.
+func (p page) seenOr(other string) string {
+	if found := field.FindStringSubmatch(p.body); found != nil {
+		return found[1]
+	}
+	return other
+}
+
 func (p page) has(t testing.TB, texts ...string) {
 	t.Helper()
 	for _, text := range texts {
