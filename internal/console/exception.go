@@ -17,7 +17,7 @@ type exceptionPage struct {
 	Decides, Revokes  bool
 	Why               string // why whoever looks cannot decide, though their role may
 	Draft             draft
-	Score             scoreView
+	Score             *scoreView     // nil: it is not theirs to see, or not what was submitted
 	Earlier           []exceptionRow // of the same application
 	Steps             []step
 	Done              string // what whoever looks has just done
@@ -60,8 +60,9 @@ func (v *visit) showException(status int, id string, d draft) error {
 	}
 	if e, ok := errors.AsType[*cab.Error](dossier.Altered); ok {
 		page.Tampered = sentence(e.Message)
-	} else {
-		page.Score = scoreOf(dossier.Evidence.Record, dossier.Request.Gate)
+	} else if !dossier.Unseen {
+		score := scoreOf(dossier.Evidence.Record, dossier.Request.Gate)
+		page.Score = &score
 	}
 	for _, row := range dossier.Others {
 		if row.ID != dossier.ID {

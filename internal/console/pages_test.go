@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/eucora/eucora/internal/cab"
+	"github.com/eucora/eucora/internal/workflow"
 )
 
 // roles in the order of the table below.
@@ -79,6 +80,44 @@ func TestWhoMaySeeWhat(t *testing.T) {
 		if pat := w.as("pat").get("/requests/" + done.Name); pat.status != http.StatusOK {
 			t.Errorf("the publisher does not see what is approved: %d", pat.status)
 		}
+	})
+}
+
+// TestPublisherSeesWhatIsApproved, and by way of an exception no more than that.
+func TestPublisherSeesWhatIsApproved(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		pat := w.as("pat")
+		row, denied := w.excepted("VPN", "5")
+		_, err := w.service.RejectException(w.ctx, w.call("sam"), denied.ID, "say more")
+		w.must(err)
+		e, err := w.service.RequestException(w.ctx, w.call("erin"), workflow.ExceptionAsk{
+			DeploymentID: row.DeploymentID, Reason: "support ends", Justification: "not reachable", Controls: []string{"watched"}, Days: 14,
+		})
+		w.must(err)
+		_, err = w.service.ApproveException(w.ctx, w.call("sam"), e.ID, "two weeks")
+		w.must(err)
+		hidden := []string{row.ContentHash, row.ContentHash[:12], "Why the score is", "/requests/" + row.Name, row.Score.String()}
+		shown := pat.get("/exceptions/" + e.Name)
+		shown.has(t, "In force", "support ends", row.Name)
+		shown.lacks(t, hidden...)
+		list := pat.get("/exceptions")
+		list.has(t, e.Name)
+		list.lacks(t, row.Score.String())
+		if p := pat.get("/requests/" + row.Name); p.status != http.StatusForbidden {
+			t.Errorf("the request under review: %d", p.status)
+		}
+		w.as("sam").get("/exceptions/"+e.Name).has(t, hidden...)
+
+		_, err = w.service.Approve(w.ctx, w.call("carol"), row.ID, "fine", nil)
+		w.must(err)
+		request := pat.get("/requests/" + row.Name)
+		request.has(t, row.ContentHash, e.Name)
+		request.lacks(t, denied.Name)
+		if p := pat.get("/exceptions/" + denied.Name); p.status != http.StatusForbidden {
+			t.Errorf("the rejected exception: %d", p.status)
+		}
+		pat.get("/exceptions/"+e.Name).has(t, hidden...)
+		w.as("erin").get("/requests/"+row.Name).has(t, e.Name, denied.Name)
 	})
 }
 

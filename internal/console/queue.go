@@ -195,6 +195,7 @@ type exceptionRow struct {
 	Name, App, Version string
 	Ring               cab.Ring
 	Request            string
+	Scored             bool // whoever looks may see the score
 	Score              string
 	Band               band
 	StatusText, Class  string
@@ -243,7 +244,7 @@ func (v *visit) exceptions() error {
 func exceptionRowOf(r workflow.ExceptionRow, now time.Time) exceptionRow {
 	status := r.Effective(now)
 	row := exceptionRow{
-		Name: r.Name, App: r.AppName, Version: r.AppVersion, Ring: r.Ring, Request: r.RequestName, Score: r.Score.String(),
+		Name: r.Name, App: r.AppName, Version: r.AppVersion, Ring: r.Ring, Request: r.RequestName, Scored: r.Gate.Decision != "", Score: r.Score.String(),
 		Band: bandOf(r.Score, r.Gate.Thresholds), StatusText: exceptionText(status), Class: exceptionClass(status),
 		Requester: r.Requester.Username, Requested: r.RequestedAt, Age: span(now.Sub(r.RequestedAt)), Expires: r.ExpiresAt,
 		Controls: plural(len(r.Controls), "control", "controls"),

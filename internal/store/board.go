@@ -171,17 +171,18 @@ type ExceptionRow struct {
 	AppName, AppVersion string
 	Ring                cab.Ring
 	RequestName         string
+	RequestStatus       cab.Status
 	Score               evidence.Score
 	Gate                cab.Gate
 }
 
 const (
-	exceptionAbout = `d.app_name, d.version, d.target_ring, r.name, r.risk_score, r.gate`
+	exceptionAbout = `d.app_name, d.version, d.target_ring, r.name, r.status, r.risk_score, r.gate`
 	fromExceptions = `cab_exception e JOIN deployment d ON d.id = e.deployment_id JOIN cab_request r ON r.id = e.request_id`
 )
 
 func scanExceptionRow(r row, x *ExceptionRow) error {
-	about := []any{&x.AppName, &x.AppVersion, &x.Ring, &x.RequestName, &x.Score, fromJSON{&x.Gate}}
+	about := []any{&x.AppName, &x.AppVersion, &x.Ring, &x.RequestName, &x.RequestStatus, &x.Score, fromJSON{&x.Gate}}
 	return scanException(scanning{r, about}, &x.Exception)
 }
 

@@ -75,7 +75,7 @@ func (b Band) scores(t cab.PolicyThresholds) (least, most *evidence.Score) {
 }
 
 // ExceptionBoard lists the exceptions that the actor may see, with what they are
-// about.
+// about. Of requests that the actor may not see there is neither score nor gate.
 func (s *Service) ExceptionBoard(ctx context.Context, call Call, filter ExceptionFilter) (Page[ExceptionRow], error) {
 	return see(ctx, s, call, cab.ReadException, func(r *store.Reader) (Page[ExceptionRow], error) {
 		var approvedOnly bool
@@ -84,6 +84,14 @@ func (s *Service) ExceptionBoard(ctx context.Context, call Call, filter Exceptio
 			active := true
 			filter.Active = &active // what is not in force is not theirs to see
 		}
-		return r.ExceptionBoard(filter)
+		page, err := r.ExceptionBoard(filter)
+		for i := range page.Rows {
+			row := &page.Rows[i]
+			held := cab.Holding{Owners: []string{row.Requester.ID, row.SubmitterID}, Approved: row.RequestStatus.Approved()}
+			if cab.PermitOn(call.Actor, cab.ReadEvidence, held) != nil {
+				row.Score, row.Gate = evidence.Score(0), cab.Gate{} // no gate, no score
+			}
+		}
+		return page, err
 	})
 }

@@ -3,6 +3,7 @@ package workflow
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/eucora/eucora/internal/cab"
@@ -63,9 +64,12 @@ func (s *Service) Dossier(ctx context.Context, call Call, id string) (Dossier, e
 			return Dossier{}, err
 		}
 		document = in.Package
+		now := s.now()
 		d := Dossier{
-			RequestRow: RequestRow{Request: in.Request, Decision: in.Decision}, Now: s.now(),
-			Votes: in.Votes, Exceptions: in.Exceptions, LatestID: in.LatestID,
+			RequestRow: RequestRow{Request: in.Request, Decision: in.Decision}, Now: now, Votes: in.Votes, LatestID: in.LatestID,
+			Exceptions: slices.DeleteFunc(slices.Clone(in.Exceptions), func(e cab.Exception) bool {
+				return cab.PermitOn(call.Actor, cab.ReadException, e.Holding(now)) != nil
+			}),
 		}
 		d.Choices = s.choices(call, in)
 		if d.Deployment, err = r.Deployment(in.Request.DeploymentID); err != nil {
@@ -164,6 +168,7 @@ type ExceptionDossier struct {
 	Now        time.Time
 	Deployment cab.Deployment
 	Request    cab.Request // that it would unblock
+	Unseen     bool        // the caller sees the exception only: of the request there is the name, and no evidence
 	Evidence   Evidence
 	Altered    error          // as in [Dossier]
 	Others     []ExceptionRow // of the same application, newest first; for those who may read all
@@ -184,8 +189,7 @@ func (s *Service) ExceptionDossier(ctx context.Context, call Call, id string) (E
 			return ExceptionDossier{}, err
 		}
 		e, now := in.Exception, s.now()
-		held := cab.Holding{Owners: []string{e.Requester.ID, e.SubmitterID}, Approved: e.Active(now)}
-		if err := cab.PermitOn(call.Actor, cab.ReadException, held); err != nil {
+		if err := cab.PermitOn(call.Actor, cab.ReadException, e.Holding(now)); err != nil {
 			return ExceptionDossier{}, err
 		}
 		document = in.Package
@@ -193,6 +197,9 @@ func (s *Service) ExceptionDossier(ctx context.Context, call Call, id string) (E
 		c := s.cabCall(call)
 		_, d.Decide = e.Approve(c, in.Request, in.Votes, "…")
 		_, d.Revoke = e.Revoke(c, "…")
+		if cab.PermitOn(call.Actor, cab.ReadEvidence, in.Request.Holding()) != nil {
+			d.Unseen, d.Request = true, cab.Request{ID: in.Request.ID, Name: in.Request.Name}
+		}
 		if d.Deployment, err = r.Deployment(e.DeploymentID); err != nil {
 			return ExceptionDossier{}, err
 		}
@@ -204,8 +211,8 @@ func (s *Service) ExceptionDossier(ctx context.Context, call Call, id string) (E
 		d.Trail, err = trailOf(r, call, e.CorrelationID)
 		return d, err
 	})
-	if err != nil {
-		return ExceptionDossier{}, err
+	if err != nil || d.Unseen {
+		return d, err
 	}
 	d.Evidence, d.Altered, err = s.readWhole(ctx, call, document, d.Request.ContentHash)
 	return d, err

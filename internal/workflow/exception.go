@@ -85,8 +85,7 @@ func (s *Service) Exception(ctx context.Context, call Call, id string) (cab.Exce
 		if err != nil {
 			return cab.Exception{}, err
 		}
-		held := cab.Holding{Owners: []string{e.Requester.ID, e.SubmitterID}, Approved: e.Active(s.now())}
-		return e, cab.PermitOn(call.Actor, cab.ReadException, held)
+		return e, cab.PermitOn(call.Actor, cab.ReadException, e.Holding(s.now()))
 	})
 }
 
