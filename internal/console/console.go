@@ -78,12 +78,18 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// Not no-referrer: with that browsers send "Origin: null" with our own forms.
 	h.Set("Referrer-Policy", "same-origin")
 	defer func() {
-		if p := recover(); p == http.ErrAbortHandler {
-			panic(p)
-		} else if p != nil && v.status == 0 {
+		p := recover()
+		if p != nil && p != http.ErrAbortHandler {
+			cut := v.status != 0 // half an answer is out: [visit.fail] logs, and nobody must take it for a whole one
 			v.fail(fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
+			if cut {
+				p = http.ErrAbortHandler
+			}
 		}
 		s.logAccess(v, time.Since(start))
+		if p == http.ErrAbortHandler {
+			panic(p)
+		}
 	}()
 	if err := s.sentFromHere(r); err != nil {
 		v.fail(err)
@@ -155,9 +161,16 @@ func (s *Server) logAccess(v *visit, took time.Duration) {
 	if route == "" {
 		route = "other"
 	}
-	s.Log.LogAttrs(v.Context(), slog.LevelInfo, "page",
+	said := []slog.Attr{
 		slog.String("method", v.Method), slog.String("route", route), slog.Int("status", v.status),
-		slog.Duration("took", took), slog.String("actor", v.call.Actor.ID), slog.String("correlation_id", v.reference))
+		slog.Duration("took", took), slog.String("actor", v.call.Actor.ID), slog.String("correlation_id", v.reference),
+	}
+	if route == "POST /signin" && (v.status == http.StatusUnauthorized || v.status == http.StatusTooManyRequests) {
+		// Whoever watches for guesses needs the network; the name may be a password
+		// typed into the wrong field, and is not logged.
+		said = append(said, slog.String("network", identity.Network(v.call.Source.Address)))
+	}
+	s.Log.LogAttrs(v.Context(), slog.LevelInfo, "page", said...)
 }
 
 // address is the caller's, as the connection has it: no header is believed.

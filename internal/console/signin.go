@@ -211,7 +211,12 @@ func (v *visit) sessions() error {
 	return v.page(http.StatusOK, "sessions", "Sessions", list)
 }
 
+var sessionID = regexp.MustCompile(`^[0-9a-f]{32}$`)
+
 func (v *visit) endSession() error {
+	if !sessionID.MatchString(v.PathValue("id")) {
+		return &cab.Error{Kind: cab.NotFound, Code: "NOT_FOUND", Message: "there is no such session"}
+	}
 	if _, err := v.server.Service.EndSession(v.Context(), v.call, v.PathValue("id")); err != nil {
 		return err
 	}

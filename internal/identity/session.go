@@ -103,7 +103,7 @@ func (s *Sessions) SignIn(ctx context.Context, username, password, old string, s
 	if username == "" || len(username) > maxName || len(password) > 4*cab.MaxPassword {
 		username, password = noName, ""
 	}
-	from := network(source.Address)
+	from := Network(source.Address)
 	counted, err := s.count(ctx, username, from)
 	if err != nil {
 		return "", Who{}, err
@@ -298,7 +298,7 @@ func (s *Sessions) SetPassword(ctx context.Context, linkSecret, password, old st
 	if err := cab.CheckPassword(p.Username, password); err != nil {
 		return "", Who{}, err
 	}
-	hash, err := s.hash.hash(ctx, network(source.Address), password)
+	hash, err := s.hash.hash(ctx, Network(source.Address), password)
 	if err != nil {
 		return "", Who{}, err
 	}

@@ -251,7 +251,7 @@ func TestOthersKeepNobodyOut(t *testing.T) {
 		d.member("carol")
 		fill := func(source func(i int) cab.Source, name func(i int) string) {
 			for i := range 60 {
-				try, err := d.count(d.ctx, name(i), network(source(i).Address))
+				try, err := d.count(d.ctx, name(i), Network(source(i).Address))
 				if err != nil && refused(err) == nil {
 					t.Fatal(try, err)
 				}
@@ -319,7 +319,7 @@ func TestUnjudgedIsNotWrong(t *testing.T) {
 		hangUp()
 		d.hash.turns.Release(hashesAtOnce)
 		d.must(d.store.View(d.ctx, func(r *store.Reader) error {
-			left, err := r.Try("carol", network(from.Address))
+			left, err := r.Try("carol", Network(from.Address))
 			if left.Pair.Wrong != 0 || left.Name.Wrong != 0 || left.Network.Wrong != 0 || !left.Pair.LastAt.IsZero() {
 				t.Errorf("%+v", left)
 			}
