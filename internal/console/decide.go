@@ -255,7 +255,7 @@ func happened(d *workflow.Dossier, refusal error) string {
 		if d.Decision.Decision == cab.RejectedByCAB {
 			verb = "rejected"
 		}
-		return d.Decision.Decider.Name + " " + verb + " this request on " + when(d.Decision.DecidedAt) + ", while you were writing: “" + cut(d.Decision.Rationale, 300) +
+		return d.Decision.Decider.Name + " " + verb + " this request on " + when(d.Decision.DecidedAt) + ", while you were writing: “" + flat(cut(d.Decision.Rationale, 300)) +
 			"”. A decision is final, so yours was not recorded; what you had written is below."
 	case d.Status == cab.Withdrawn:
 		return d.SubmittedBy.Username + " has taken this request back, while you were writing. There is nothing to decide any more; what you had written is below."
@@ -309,7 +309,7 @@ func parseConditions(text string) (jsontext.Value, string) {
 		name, value, ok := strings.Cut(line, ":")
 		name, value = strings.ReplaceAll(strings.TrimSpace(name), " ", "_"), strings.TrimSpace(value)
 		if !ok || value == "" || !conditionName.MatchString(name) {
-			return nil, "“" + cut(line, 60) + "” is not a condition. Write a name and a value, such as max_ring: PILOT."
+			return nil, "“" + flat(cut(line, 60)) + "” is not a condition. Write a name and a value, such as max_ring: PILOT."
 		}
 		if _, twice := all[name]; twice {
 			return nil, "The condition " + name + " is there twice."

@@ -164,7 +164,7 @@ func (v *visit) tooLateForException(id string, d draft, refusal error) error {
 	}
 	d.Notice = sentence(message(refusal)) + " What you had written is below; it was not recorded."
 	if by := dossier.Approver; by != nil && dossier.Decision() != "" {
-		d.Notice = by.Username + " " + dossier.Decision() + " this exception on " + when(dossier.DecidedAt) + ", while you were writing: “" + cut(dossier.Rationale, 300) +
+		d.Notice = by.Username + " " + dossier.Decision() + " this exception on " + when(dossier.DecidedAt) + ", while you were writing: “" + flat(cut(dossier.Rationale, 300)) +
 			"”. A decision is final, so yours was not recorded; what you had written is below."
 	}
 	return v.showException(http.StatusConflict, id, d)

@@ -152,6 +152,17 @@ func cut(text string, most int) string {
 	return string([]rune(text)[:most]) + "…"
 }
 
+// flat is a text without the characters that turn the direction of what follows it,
+// for where it stands in the midst of words of ours and no element keeps it apart.
+func flat(text string) string {
+	return strings.Map(func(c rune) rune {
+		if '\u202a' <= c && c <= '\u202e' || '\u2066' <= c && c <= '\u2069' || c == '\u200e' || c == '\u200f' || c == '\u061c' {
+			return -1
+		}
+		return c
+	}, text)
+}
+
 // plural is a number of things.
 func plural(n int, one, many string) string {
 	if n == 1 {

@@ -68,7 +68,7 @@ func detail(e cab.Event) string {
 	d := e.Data
 	switch {
 	case e.Type == cab.DeploymentCreated && d.Deployment != nil:
-		return " " + cut(d.Deployment.AppName, 60) + " " + cut(d.Deployment.AppVersion, 40) + " to " + string(d.Deployment.TargetRing)
+		return " " + flat(cut(d.Deployment.AppName, 60)+" "+cut(d.Deployment.AppVersion, 40)) + " to " + string(d.Deployment.TargetRing)
 	case e.Type == cab.RiskAssessed && d.Risk != nil:
 		return ": " + d.Risk.Score.String() + ", by model " + d.Risk.ModelVersion
 	case e.Type == cab.CABSubmitted && d.Request != nil:

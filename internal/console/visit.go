@@ -141,7 +141,7 @@ func local(path string) string {
 // page draws a page and sends it.
 func (v *visit) page(status int, name, title string, data any) error {
 	var text buffer
-	if err := v.server.pages.draw(&text, name, frame{Title: title, Visit: v, Data: data}); err != nil {
+	if err := v.server.pages.draw(&text, name, frame{Title: flat(title), Visit: v, Data: data}); err != nil {
 		return fmt.Errorf("draw %s: %w", name, err)
 	}
 	v.send(status, "text/html; charset=utf-8", text.Bytes())
