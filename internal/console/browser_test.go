@@ -219,7 +219,9 @@ func (b *tab) waits(script string) {
 // confirms presses Enter on the page that asks for it, once its button has the focus.
 func (b *tab) confirms() {
 	b.t.Helper()
-	b.waits(`document.activeElement.matches("button[value=confirm]")`)
+	b.waits(`document.activeElement.matches("h1")`)
+	b.press(kb.Enter) // a second press of the key that led here
+	b.tabTo("button[value=confirm]")
 	b.load(chromedp.KeyEvent(kb.Enter))
 }
 

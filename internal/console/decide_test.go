@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/eucora/eucora/internal/cab"
+	"github.com/eucora/eucora/internal/store/storetest"
 )
 
 // TestDecide: what is to be signed off is shown, and then it is signed.
@@ -249,5 +250,30 @@ func TestNobodyIsToldWhatTheyDidNotDo(t *testing.T) {
 		w.as("carol").get("/requests/"+row.Name+"?done=approve").lacks(t, says...)
 		w.as("chris").get("/requests/"+row.Name+"?done=reject").lacks(t, says...)
 		w.as("chris").get("/requests/"+row.Name+"?done=approve").has(t, "Your approval is recorded.")
+	})
+}
+
+// TestAlteredPredecessor: an old package that was altered closes no later request; the
+// page says so where the comparison would be.
+func TestAlteredPredecessor(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		old := w.submitted("7-Zip", "24.07", "mid")
+		_, err := w.service.Approve(w.ctx, w.call("chris"), old.ID, "fine", nil)
+		w.must(err)
+		row := w.submitted("7-Zip", "24.08", "mid")
+		db := storetest.Owner(t, w.url)
+		storetest.DropTriggers(t, db, w.engine)
+		if _, err := db.Exec(`UPDATE evidence_package SET content_hash = $1 WHERE id = $2`, strings.Repeat("0", 64), old.PackageID); err != nil {
+			t.Fatal(err)
+		}
+		carol := w.as("carol")
+		path := "/requests/" + row.Name
+		shown := carol.get(path)
+		shown.has(t, "What was approved last cannot be compared with", old.PackageID, "Your decision", "Why the score is")
+		shown.lacks(t, "No earlier version")
+		fields := []string{"seen", shown.seen(t), "act", "reject", "rationale", "tell an auditor", "step", "confirm"}
+		if p := carol.post(path+"/decision", fields...); p.status != http.StatusSeeOther {
+			t.Errorf("%d %s", p.status, p.body)
+		}
 	})
 }

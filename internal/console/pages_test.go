@@ -179,6 +179,45 @@ func TestOddCalls(t *testing.T) {
 	})
 }
 
+// TestPanics are logged, whenever they come; what is half an answer is not taken for a
+// whole one.
+func TestPanics(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		for path, handle := range map[string]func(*visit) error{
+			"/early": func(*visit) error { panic("before the answer") },
+			"/late": func(v *visit) error {
+				v.status = http.StatusOK
+				v.out.Header().Set("Content-Length", "10")
+				v.out.WriteHeader(v.status)
+				_, _ = io.WriteString(v.out, "half")
+				panic("after half of it")
+			},
+		} {
+			w.console.mux.Handle("GET "+path, w.console.serve(route{http.MethodGet, path, "", handle}))
+		}
+		early := w.browser().get("/early")
+		if early.status != http.StatusInternalServerError {
+			t.Errorf("%d", early.status)
+		}
+		early.has(t, "Something is broken here")
+		r, err := http.NewRequestWithContext(w.ctx, http.MethodGet, w.server.URL+"/late", nil)
+		w.must(err)
+		response, err := w.browser().client.Do(r)
+		if err == nil {
+			_, err = io.ReadAll(response.Body)
+			response.Body.Close()
+		}
+		if err == nil {
+			t.Error("half an answer looks whole")
+		}
+		for _, said := range []string{"before the answer", "after half of it", "pages_test.go", `"route":"GET /late"`} {
+			if !strings.Contains(w.log.String(), said) {
+				t.Errorf("the log has no %q", said)
+			}
+		}
+	})
+}
+
 // TestHostileTextsAreEscaped without a browser: on every page that shows them.
 func TestHostileTextsAreEscaped(t *testing.T) {
 	eachWorld(t, func(w *world) {

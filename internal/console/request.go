@@ -22,6 +22,7 @@ type requestPage struct {
 	Draft     draft
 	Score     scoreView
 	Changes   *changesView // nil: nothing of the application was approved before
+	Unread    string       // why there is no comparison though something was
 	Sections  []sectionState
 	Plan      []node
 	Rollback  []node
@@ -125,6 +126,9 @@ func (p *requestPage) fillEvidence() {
 	}
 	record := p.Evidence.Record
 	p.Score = scoreOf(record, p.Gate)
+	if p.Unreadable != nil {
+		p.Unread = sentence(message(p.Unreadable))
+	}
 	if p.Approved != nil {
 		p.Changes = changesOf(p.Approved.Record, record, p.Approved.Comparison)
 	}

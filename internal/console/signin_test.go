@@ -210,3 +210,43 @@ func TestSessionsPage(t *testing.T) {
 		}
 	})
 }
+
+// TestOddSessionIDs: what is no session's id ends none, the same on both engines.
+func TestOddSessionIDs(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		erin, root := w.as("erin"), w.as("root")
+		for _, id := range []string{"%ff", "%00", "x", strings.Repeat("A", 32), strings.Repeat("0", 33), strings.Repeat("0", 32), "%27"} {
+			for _, b := range []*browser{erin, root} {
+				if p := b.post("/sessions/" + id + "/end"); p.status != http.StatusNotFound {
+					t.Errorf("%s: %d", id, p.status)
+				}
+			}
+		}
+	})
+}
+
+// TestFailedSignInsAreLogged with their network, and without what was typed.
+func TestFailedSignInsAreLogged(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		for range 6 {
+			w.browser().post("/signin", "username", "typed-into-the-name", "password", "typed-into-the-password")
+		}
+		log := w.log.String()
+		for _, status := range []string{"401", "429"} {
+			if !strings.Contains(log, `"route":"POST /signin","status":`+status) {
+				t.Errorf("no %s in the log", status)
+			}
+		}
+		if n := strings.Count(log, `"network":"127.0.0.1"`); n != 6 {
+			t.Errorf("the network is in the log %d times", n)
+		}
+		if strings.Contains(log, "typed-into") {
+			t.Error("the log has what was typed")
+		}
+		w.member("carol")
+		w.browser().post("/signin", "username", "carol", "password", password)
+		if n := strings.Count(w.log.String(), `"network"`); n != 6 {
+			t.Error("who gets in is in the log with their network")
+		}
+	})
+}

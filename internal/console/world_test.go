@@ -36,6 +36,8 @@ var people = map[string]cab.Role{
 type world struct {
 	t       testing.TB
 	ctx     context.Context
+	url     string // of the database
+	engine  string
 	store   *store.Store
 	service *workflow.Service
 	console *Server
@@ -72,7 +74,8 @@ func eachWorld(t *testing.T, test func(w *world)) {
 func newWorld(t testing.TB, e storetest.Engine) *world {
 	t.Helper()
 	w := &world{t: t, ctx: context.Background(), log: &logged{}, ids: map[string]string{}, at: time.Now().UTC().Truncate(time.Second)}
-	w.store = storetest.Open(t, store.Options{URL: e.URL(t), Clock: w.now})
+	w.url, w.engine = e.URL(t), e.Name
+	w.store = storetest.Open(t, store.Options{URL: w.url, Clock: w.now})
 	files, err := attachment.Open(filepath.Join(t.TempDir(), "attachments"))
 	w.must(err)
 	w.service = workflow.New(w.store, workflow.Options{Files: files, Clock: w.now})

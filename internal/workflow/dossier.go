@@ -23,6 +23,7 @@ type Dossier struct {
 	Evidence   Evidence
 	Altered    error         // the stored evidence is not what was submitted, and is not shown; nil if it is
 	Approved   *LastApproved // what it follows; nil if nothing of the application was approved before
+	Unreadable error         // what it follows is not what was submitted, and is not compared with; nil if it is
 	Trail      Trail
 	Choices    []Choice // what the caller's role can do with such a request
 }
@@ -85,6 +86,9 @@ func (s *Service) Dossier(ctx context.Context, call Call, id string) (Dossier, e
 		return d, err
 	}
 	d.Approved, err = s.approvedBefore(ctx, call, d.Evidence)
+	if cab.CodeOf(err) == "EVIDENCE_TAMPERED" { // of another request: this one can be decided
+		d.Unreadable, err = err, nil
+	}
 	return d, err
 }
 
