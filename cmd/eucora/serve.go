@@ -26,7 +26,27 @@ type serveCmd struct {
 	siteFlags
 	keyFlags
 	stampFlags
+	proxyFlags
 	Listen string `help:"Address to listen on." default:"127.0.0.1:8080" env:"EUCORA_LISTEN" placeholder:"HOST:PORT"`
+}
+
+// proxyFlags say how people get here.
+type proxyFlags struct {
+	URL     string   `help:"Where people reach the console. If it begins with https://, cookies are sent over TLS only." env:"EUCORA_URL" placeholder:"URL"`
+	Trusted []string `help:"Networks of the reverse proxies before this, for example 10.0.0.0/8. X-Forwarded-For and X-Forwarded-Proto are believed of them, and of nobody else." name:"trusted-proxy" env:"EUCORA_TRUSTED_PROXY" placeholder:"CIDR,..."`
+}
+
+// read returns the proxies, and whether people come over TLS.
+func (f proxyFlags) read() (identity.Proxies, bool, error) {
+	proxies, err := identity.ParseProxies(f.Trusted)
+	if err != nil {
+		return nil, false, usage("--trusted-proxy %v", err)
+	}
+	u, err := url.Parse(f.URL)
+	if f.URL != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "") {
+		return nil, false, usage("--url (EUCORA_URL) %q: want an address that begins with https:// or http://", f.URL)
+	}
+	return proxies, f.URL != "" && u.Scheme == "https", nil
 }
 
 // stampFlags say who time-stamps checkpoints, and how often.
@@ -119,6 +139,10 @@ func (c *serveCmd) start(ctx context.Context, log *slog.Logger) (*server, error)
 	if err := c.check(); err != nil {
 		return nil, err
 	}
+	proxies, secure, err := c.read()
+	if err != nil {
+		return nil, err
+	}
 	s, err := c.open(ctx, log)
 	if err != nil {
 		return nil, err
@@ -130,14 +154,16 @@ func (c *serveCmd) start(ctx context.Context, log *slog.Logger) (*server, error)
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	running := &server{site: s, failed: make(chan error, 1), background: cancel, working: new(sync.WaitGroup)}
 	handler, err := httpapi.New(httpapi.Options{
-		Service: s.service, Auth: identity.New(background, s.store, nil, log), LedgerKey: s.store.LedgerKey(), Keys: keys.load,
+		Service: s.service, Auth: identity.New(background, s.store, nil, log), Proxies: proxies, LedgerKey: s.store.LedgerKey(), Keys: keys.load,
 		Ready: s.store.Ready, Log: log, Version: version,
 	})
 	if err != nil {
 		cancel()
 		return nil, errors.Join(err, s.store.Close())
 	}
-	pages, err := console.New(console.Options{Service: s.service, Sessions: identity.NewSessions(s.store, nil), Log: log})
+	pages, err := console.New(console.Options{
+		Service: s.service, Sessions: identity.NewSessions(s.store, nil), Proxies: proxies, Secure: secure, Log: log,
+	})
 	if err != nil {
 		cancel()
 		return nil, errors.Join(err, s.store.Close())

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"path"
 	"runtime/debug"
@@ -26,6 +25,8 @@ import (
 type Options struct {
 	Service  *workflow.Service
 	Sessions *identity.Sessions
+	Proxies  identity.Proxies // that are believed about where calls come from
+	Secure   bool             // people reach it over TLS, whatever this connection is
 	Log      *slog.Logger
 	Clock    func() time.Time // nil: the machine's
 }
@@ -77,6 +78,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	// Not no-referrer: with that browsers send "Origin: null" with our own forms.
 	h.Set("Referrer-Policy", "same-origin")
+	if v.secure() {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
 	defer func() {
 		p := recover()
 		if p != nil && p != http.ErrAbortHandler {
@@ -142,7 +146,7 @@ func (s *Server) serve(rt route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v := visitOf(r.Context())
 		v.Request, v.route = r, rt.method+" "+rt.path
-		v.call = workflow.Call{Source: cab.Source{Address: address(r), UserAgent: clip(r.UserAgent(), 200)}}
+		v.call = workflow.Call{Source: cab.Source{Address: s.Proxies.Address(r), UserAgent: clip(r.UserAgent(), 200)}}
 		err := v.readForm()
 		if err == nil {
 			err = v.admit(rt)
@@ -171,15 +175,6 @@ func (s *Server) logAccess(v *visit, took time.Duration) {
 		said = append(said, slog.String("network", identity.Network(v.call.Source.Address)))
 	}
 	s.Log.LogAttrs(v.Context(), slog.LevelInfo, "page", said...)
-}
-
-// address is the caller's, as the connection has it: no header is believed.
-func address(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
 }
 
 // clip is the beginning of a text, of at most some bytes, without what no text has.

@@ -89,10 +89,11 @@ const (
 	secureCookie = "__Host-eucora_session"
 )
 
-// secure reports whether the browser came over TLS, here or at a proxy before us.
-// Who says so falsely gets a cookie that their browser does not keep.
+// secure reports whether the browser came over TLS, here or at a proxy before us. That
+// the console's address is https is enough: a proxy that forgets to say so must not
+// cost the cookie its protection.
 func (v *visit) secure() bool {
-	return v.TLS != nil || strings.EqualFold(v.Header.Get("X-Forwarded-Proto"), "https")
+	return v.server.Secure || v.server.Proxies.Secure(v.Request)
 }
 
 func (v *visit) cookieName() string {
