@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/eucora/eucora/internal/cab"
+	"github.com/eucora/eucora/internal/identity"
 )
 
 // cookieOf is the session's cookie that an answer sets.
@@ -27,20 +28,74 @@ func TestCookie(t *testing.T) {
 		if plain.Name != plainCookie || !plain.HttpOnly || plain.Secure || plain.SameSite != http.SameSiteLaxMode || plain.Path != "/" || plain.Domain != "" || plain.MaxAge != 0 {
 			t.Errorf("without TLS: %+v", plain)
 		}
-		b := w.browser()
-		r := b.form("/signin", "username", "carol", "password", password)
-		r.Header.Set("X-Forwarded-Proto", "https")
-		secure := b.do(r).cookieOf(t)
+		over := func(method, path string) *http.Request {
+			r := w.browser().form(path, "username", "carol", "password", password)
+			r.Method = method
+			r.Header.Set("X-Forwarded-Proto", "https")
+			return r
+		}
+		forged := w.browser().do(over(http.MethodPost, "/signin"))
+		if c := forged.cookieOf(t); c.Name != plainCookie || c.Secure || forged.header.Get("Strict-Transport-Security") != "" {
+			t.Errorf("a header of nobody's was believed: %+v", c)
+		}
+		var err error
+		if w.console.Proxies, err = identity.ParseProxies([]string{"127.0.0.0/8"}); err != nil {
+			t.Fatal(err)
+		}
+		behind := w.browser().do(over(http.MethodPost, "/signin"))
+		secure := behind.cookieOf(t)
 		if secure.Name != secureCookie || !secure.HttpOnly || !secure.Secure || secure.SameSite != http.SameSiteLaxMode || secure.Path != "/" || secure.Domain != "" {
 			t.Errorf("with TLS: %+v", secure)
 		}
+		if behind.header.Get("Strict-Transport-Security") == "" {
+			t.Error("with TLS: no Strict-Transport-Security")
+		}
 		// Over TLS a cookie without the prefix, which another host could have set, is none.
-		over, err := http.NewRequestWithContext(w.ctx, http.MethodGet, w.server.URL+"/requests", nil)
-		w.must(err)
-		over.Header.Set("X-Forwarded-Proto", "https")
-		over.AddCookie(&http.Cookie{Name: plainCookie, Value: secure.Value})
-		if p := w.browser().do(over); p.status != http.StatusSeeOther {
+		r := over(http.MethodGet, "/requests")
+		r.AddCookie(&http.Cookie{Name: plainCookie, Value: secure.Value})
+		if p := w.browser().do(r); p.status != http.StatusSeeOther {
 			t.Errorf("the cookie without its prefix opened: %d", p.status)
+		}
+		// The proxy forgets to say so, and the console's address is https.
+		w.console.Secure = true
+		forgot := w.browser().post("/signin", "username", "carol", "password", password)
+		if c := forgot.cookieOf(t); c.Name != secureCookie || !c.Secure || forgot.header.Get("Strict-Transport-Security") == "" {
+			t.Errorf("a proxy that does not say so: %+v", c)
+		}
+	})
+}
+
+// TestBehindAProxy: those who come by way of a trusted proxy are told apart.
+func TestBehindAProxy(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		w.member("carol")
+		try := func(from, name, pass string) int {
+			r := w.browser().form("/signin", "username", name, "password", pass)
+			r.Header.Set("X-Forwarded-For", from)
+			return w.browser().do(r).status
+		}
+		proxies, err := identity.ParseProxies([]string{"127.0.0.1"})
+		w.must(err)
+		for range 6 {
+			try("203.0.113.5", "carol", "wrong")
+		}
+		if status := try("203.0.113.6", "carol", "wrong"); status != http.StatusTooManyRequests {
+			t.Errorf("no proxy is trusted, and another header gives another five: %d", status)
+		}
+		w.console.Proxies = proxies
+		for range 6 {
+			try("1.1.1.1, 203.0.113.5", "carol", "wrong")
+		}
+		if status := try("2.2.2.2, 203.0.113.5", "carol", password); status != http.StatusTooManyRequests {
+			t.Errorf("who tried wrongly: %d", status)
+		}
+		if status := try("198.51.100.7", "carol", password); status != http.StatusSeeOther {
+			t.Errorf("carol, from elsewhere by the same proxy: %d", status)
+		}
+		list, err := w.service.MySessions(w.ctx, w.call("carol"))
+		w.must(err)
+		if got := list.Rows[0].Source.Address; got != "198.51.100.7" {
+			t.Errorf("the session was begun from %s", got)
 		}
 	})
 }
