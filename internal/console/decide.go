@@ -183,7 +183,7 @@ func (v *visit) confirm(id string, d draft, conditions jsontext.Value) error {
 		return v.tooLate(id, d, choice.Refusal)
 	}
 	if d.Seen != dossier.Revision {
-		return v.tooLate(id, d, &cab.Error{Kind: cab.Conflict, Code: "CHANGED_MEANWHILE"})
+		return v.tooLate(id, d, changedMeanwhile())
 	}
 	says := acts[d.Act]
 	page := confirmPage{
@@ -207,7 +207,7 @@ func (v *visit) carryOut(id string, d draft, conditions jsontext.Value) error {
 	service, call := v.server.Service, v.call
 	call.Seen = d.Seen
 	if d.Seen <= 0 {
-		return v.tooLate(id, d, &cab.Error{Kind: cab.Conflict, Code: "CHANGED_MEANWHILE"})
+		return v.tooLate(id, d, changedMeanwhile())
 	}
 	var row workflow.RequestRow
 	var err error
@@ -231,6 +231,11 @@ func (v *visit) carryOut(id string, d draft, conditions jsontext.Value) error {
 		return v.showRequest(http.StatusBadRequest, id, d)
 	}
 	return err
+}
+
+// changedMeanwhile is the refusal to sign something else than what was seen.
+func changedMeanwhile() error {
+	return &cab.Error{Kind: cab.Conflict, Code: "CHANGED_MEANWHILE", Message: "this has changed since you looked at it"}
 }
 
 // tooLate tells whoever comes second what happened, kindly, with what they had

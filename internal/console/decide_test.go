@@ -155,22 +155,23 @@ func TestExceptions(t *testing.T) {
 		}
 		sam.get("/exceptions").has(t, "VPN 5", e.Name, row.Name, row.Score.String(), "high", "2 controls")
 		path := "/exceptions/" + e.Name
+		seen := func() string { return sam.get(path).seenOr("1") }
 		sam.get(path).has(t, "support ends", "not reachable", "watched", "isolated", row.Name, "14 days")
 		carol.get(path).lacks(t, "Your decision")
 		carol.get("/requests/"+row.Name).has(t, "waits for a Security Reviewer", e.Name)
-		sam.post(path+"/decision", "act", "approve", "rationale", "two weeks").has(t, "Accept the risk?", row.ContentHash, "watched", "two weeks")
-		done := sam.post(path+"/decision", "act", "approve", "rationale", "two weeks", "step", "confirm")
+		sam.post(path+"/decision", "seen", seen(), "act", "approve", "rationale", "two weeks").has(t, "Accept the risk?", row.ContentHash, "watched", "two weeks")
+		done := sam.post(path+"/decision", "seen", seen(), "act", "approve", "rationale", "two weeks", "step", "confirm")
 		sam.get(done.to()).has(t, "You have accepted the risk", "In force")
-		late := sam.post(path+"/decision", "act", "reject", "rationale", "or not", "step", "confirm")
+		late := sam.post(path+"/decision", "seen", seen(), "act", "reject", "rationale", "or not", "step", "confirm")
 		if late.status != http.StatusConflict {
 			t.Errorf("%d", late.status)
 		}
 		late.has(t, "sam approved this exception", "or not")
-		if p := carol.post(path+"/decision", "act", "approve", "rationale", "me too", "step", "confirm"); p.status != http.StatusForbidden {
+		if p := carol.post(path+"/decision", "seen", seen(), "act", "approve", "rationale", "me too", "step", "confirm"); p.status != http.StatusForbidden {
 			t.Errorf("a CAB member decided an exception: %d", p.status)
 		}
-		sam.post(path+"/decision", "act", "revoke", "rationale", "no more").has(t, "Revoke the exception?")
-		gone := sam.post(path+"/decision", "act", "revoke", "rationale", "no more", "step", "confirm")
+		sam.post(path+"/decision", "seen", seen(), "act", "revoke", "rationale", "no more").has(t, "Revoke the exception?")
+		gone := sam.post(path+"/decision", "seen", seen(), "act", "revoke", "rationale", "no more", "step", "confirm")
 		sam.get(gone.to()).has(t, "Revoked", "no more")
 	})
 }
@@ -274,6 +275,39 @@ func TestAlteredPredecessor(t *testing.T) {
 		fields := []string{"seen", shown.seen(t), "act", "reject", "rationale", "tell an auditor", "step", "confirm"}
 		if p := carol.post(path+"/decision", fields...); p.status != http.StatusSeeOther {
 			t.Errorf("%d %s", p.status, p.body)
+		}
+	})
+}
+
+// TestExceptionChangedMeanwhile: who accepts a risk, accepts what they saw.
+func TestExceptionChangedMeanwhile(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		row, e := w.excepted("VPN", "5")
+		sam := w.as("sam")
+		path := "/exceptions/" + e.Name
+		seen := sam.get(path).seen(t)
+		fields := []string{"act", "approve", "rationale", "two weeks", "step", "confirm"}
+		if p := sam.post(path+"/decision", fields...); p.status != http.StatusConflict {
+			t.Errorf("a form that says nothing of what was seen: %d", p.status)
+		}
+		_, err := w.service.ApproveException(w.ctx, w.call("sam"), e.ID, "by the API")
+		w.must(err)
+		stale := []string{"act", "revoke", "rationale", "typed", "seen", seen}
+		for _, step := range []string{"preview", "confirm"} {
+			p := sam.post(path+"/decision", append(stale, "step", step)...)
+			if p.status != http.StatusConflict {
+				t.Errorf("%s: %d", step, p.status)
+			}
+			p.has(t, "has changed since you looked at it", ">typed</textarea>")
+		}
+		now := sam.get(path).seen(t)
+		_, err = w.service.Approve(w.ctx, w.call("carol"), row.ID, "fine", nil)
+		w.must(err)
+		if p := sam.post(path+"/decision", append(stale[:4:4], "seen", now, "step", "confirm")...); p.status != http.StatusConflict {
+			t.Errorf("the board has decided since: %d", p.status)
+		}
+		if p := sam.post(path+"/decision", append(stale[:4:4], "seen", sam.get(path).seen(t), "step", "confirm")...); p.status != http.StatusSeeOther {
+			t.Errorf("after another look: %d %s", p.status, p.body)
 		}
 	})
 }

@@ -118,6 +118,9 @@ func (v *visit) confirmException(id string, d draft) error {
 	if cab.KindOf(refusal) == cab.Forbidden {
 		return refusal
 	}
+	if refusal == nil && d.Seen != dossier.Seen {
+		refusal = changedMeanwhile()
+	}
 	if refusal != nil {
 		return v.tooLateForException(id, d, refusal)
 	}
@@ -133,16 +136,20 @@ func (v *visit) confirmException(id string, d draft) error {
 }
 
 func (v *visit) carryOutException(id string, d draft) error {
-	service := v.server.Service
+	service, call := v.server.Service, v.call
+	call.Seen = d.Seen
+	if d.Seen <= 0 {
+		return v.tooLateForException(id, d, changedMeanwhile())
+	}
 	var e cab.Exception
 	var err error
 	switch d.Act {
 	case cab.ActApprove:
-		e, err = service.ApproveException(v.Context(), v.call, id, d.Rationale)
+		e, err = service.ApproveException(v.Context(), call, id, d.Rationale)
 	case cab.ActReject:
-		e, err = service.RejectException(v.Context(), v.call, id, d.Rationale)
+		e, err = service.RejectException(v.Context(), call, id, d.Rationale)
 	default:
-		e, err = service.RevokeException(v.Context(), v.call, id, d.Rationale)
+		e, err = service.RevokeException(v.Context(), call, id, d.Rationale)
 	}
 	if cab.KindOf(err) == cab.Conflict {
 		return v.tooLateForException(id, d, err)
@@ -163,7 +170,10 @@ func (v *visit) tooLateForException(id string, d draft, refusal error) error {
 		return v.redirect(donePath("/exceptions/"+dossier.Name, d.Act))
 	}
 	d.Notice = sentence(message(refusal)) + " What you had written is below; it was not recorded."
-	if by := dossier.Approver; by != nil && dossier.Decision() != "" {
+	if cab.CodeOf(refusal) == "CHANGED_MEANWHILE" {
+		d.Notice = "This exception, or its request, has changed since you looked at it. Look at it again; what you had written is still here, and has not been sent."
+	}
+	if by := dossier.Approver; by != nil && dossier.Decision() != "" && d.Act != cab.ActRevoke {
 		d.Notice = by.Username + " " + dossier.Decision() + " this exception on " + when(dossier.DecidedAt) + ", while you were writing: “" + flat(cut(dossier.Rationale, 300)) +
 			"”. A decision is final, so yours was not recorded; what you had written is below."
 	}

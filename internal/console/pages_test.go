@@ -44,7 +44,7 @@ func TestWhoMaySeeWhat(t *testing.T) {
 			"GET /requests/{id}/changes":        {404, 403, 404, 404, 403, 404, 404, 303}, // nothing was approved before
 			"GET /exceptions":                   {200, 200, 200, 200, 200, 200, 200, 303},
 			"GET /exceptions/{id}":              {200, 403, 200, 200, 403, 200, 200, 303},
-			"POST /exceptions/{id}/decision":    {403, 403, 403, 200, 403, 403, 403, 401},
+			"POST /exceptions/{id}/decision":    {403, 403, 403, 409, 403, 403, 403, 401}, // the same
 			"GET /evidence/{id}/document":       {200, 403, 200, 200, 403, 200, 200, 303},
 			"GET /evidence/{id}/files/{sha256}": {404, 403, 404, 404, 403, 404, 404, 303},
 			"GET /static/{version}/{name}":      {404, 404, 404, 404, 404, 404, 404, 404},

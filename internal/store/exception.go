@@ -40,6 +40,10 @@ type ExceptionInput struct {
 	Votes     []cab.Vote  // on the request
 }
 
+// Revision grows with each change of the exception and of its request: whoever signs
+// saw both.
+func (in ExceptionInput) Revision() int64 { return in.Exception.Revision + in.Request.Revision }
+
 // ExceptionInput reads what acting on an exception depends on.
 func (r *Reader) ExceptionInput(id string) (ExceptionInput, error) {
 	var in ExceptionInput

@@ -45,6 +45,9 @@ func (s *Service) onException(ctx context.Context, call Call, action cab.Action,
 			return cab.Exception{}, err
 		}
 		change, err := act(c, in)
+		if err == nil && call.Seen != 0 && call.Seen != in.Revision() {
+			err = errChangedMeanwhile(in.Exception.Name)
+		}
 		if err != nil {
 			return cab.Exception{}, err
 		}

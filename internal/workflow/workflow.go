@@ -72,7 +72,7 @@ type Call struct {
 	Looked  *bool // set once the caller's access is looked at again; nil: nobody asks
 
 	SessionID string // of the session that it came with; "" if it came without one
-	Seen      int64  // revision of the request that the caller decides on, as they saw it; 0: they do not say
+	Seen      int64  // revision of what the caller decides on, as they saw it; 0: they do not say
 }
 
 func (c Call) looked() {
