@@ -141,15 +141,8 @@ func (v *visit) decide() error {
 		return err
 	}
 	d := v.draft()
-	if d.Act == cab.ActReview {
-		row, err := v.server.Service.StartReview(v.Context(), v.call, id)
-		if cab.KindOf(err) == cab.Conflict {
-			return v.tooLate(id, d, err)
-		}
-		if err != nil {
-			return err
-		}
-		return v.redirect(donePath("/requests/"+row.Name, d.Act))
+	if v.form.Get("step") == "review" {
+		return v.review(id, d)
 	}
 	conditions, problem := d.check()
 	switch step := v.form.Get("step"); {
@@ -162,6 +155,26 @@ func (v *visit) decide() error {
 		return v.carryOut(id, d, conditions)
 	}
 	return v.confirm(id, d, conditions)
+}
+
+// review says who is on a request. What they have begun to write stays as it is: its
+// form says what it is by then, so that they may go on with it.
+func (v *visit) review(id string, d draft) error {
+	row, err := v.server.Service.StartReview(v.Context(), v.call, id)
+	if cab.KindOf(err) == cab.Conflict {
+		return v.tooLate(id, d, err)
+	}
+	if err != nil {
+		return err
+	}
+	if !d.Written() {
+		return v.redirect(donePath("/requests/"+row.Name, cab.ActReview))
+	}
+	d.Done = cab.ActReview
+	if row.Revision != d.Seen+1 {
+		d.Notice = "You are on it. This request had changed before, since you looked at it; look at it again. What you had written is still here, and has not been sent."
+	}
+	return v.showRequest(http.StatusOK, id, d)
 }
 
 func donePath(path string, act cab.Act) string {

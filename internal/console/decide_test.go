@@ -101,7 +101,7 @@ func TestChangedMeanwhile(t *testing.T) {
 		path := "/requests/" + row.Name
 		carol, chris := w.as("carol"), w.as("chris")
 		seen := carol.get(path).seen(t)
-		if p := chris.post(path+"/decision", "act", "review"); p.status != http.StatusSeeOther {
+		if p := chris.post(path+"/decision", "step", "review"); p.status != http.StatusSeeOther {
 			t.Fatalf("%d %s", p.status, p.body)
 		}
 		late := carol.post(path+"/decision", "seen", seen, "act", "approve", "rationale", "typed", "step", "confirm")
@@ -308,6 +308,32 @@ func TestExceptionChangedMeanwhile(t *testing.T) {
 		}
 		if p := sam.post(path+"/decision", append(stale[:4:4], "seen", sam.get(path).seen(t), "step", "confirm")...); p.status != http.StatusSeeOther {
 			t.Errorf("after another look: %d %s", p.status, p.body)
+		}
+	})
+}
+
+// TestOnIt: to say that one is on it loses nothing written, and sends none of it.
+func TestOnIt(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		row := w.submitted("7-Zip", "24.08", "mid")
+		path := "/requests/" + row.Name
+		carol := w.as("carol")
+		shown := carol.get(path)
+		if n := strings.Count(shown.body, `action="`+path+`/decision`); n != 1 {
+			t.Errorf("%d forms", n)
+		}
+		on := carol.post(path+"/decision", "seen", shown.seen(t), "act", "approve", "rationale", "half a tho", "conditions", "a: b", "step", "review")
+		on.has(t, "It says now that you are on it.", ">half a tho</textarea>", ">a: b</textarea>", `value="approve" required checked`, "Under review")
+		on.lacks(t, "had changed", "I am on it")
+		if p := carol.post(path+"/decision", "seen", on.seen(t), "act", "approve", "rationale", "half a thought", "step", "preview"); p.status != http.StatusOK {
+			t.Errorf("and on from there: %d", p.status)
+		}
+		late := w.as("chris").post(path+"/decision", "seen", shown.seen(t), "act", "reject", "rationale", "typed", "step", "review")
+		late.has(t, "had changed before", ">typed</textarea>")
+		again := carol.post(path+"/decision", "seen", on.seen(t), "rationale", "kept", "step", "review")
+		again.has(t, ">kept</textarea>")
+		if status, _ := w.statusOf(row.ID); status != cab.UnderReview {
+			t.Errorf("%s", status)
 		}
 	})
 }

@@ -160,7 +160,7 @@ func TestFormsFromElsewhere(t *testing.T) {
 		if status, _ := w.statusOf(row.ID); status != cab.Submitted {
 			t.Errorf("a form from elsewhere decided: %s", status)
 		}
-		old := carol.form(path+"/decision", "act", "review") // a browser that sends Origin only
+		old := carol.form(path+"/decision", "step", "review") // a browser that sends Origin only
 		old.Header.Del("Sec-Fetch-Site")
 		if p := carol.do(old); p.status != http.StatusSeeOther {
 			t.Errorf("our own form in an older browser: %d", p.status)
