@@ -286,11 +286,16 @@ func TestExceptionChangedMeanwhile(t *testing.T) {
 		sam := w.as("sam")
 		path := "/exceptions/" + e.Name
 		seen := sam.get(path).seen(t)
+		sam.get(path).lacks(t, "newer evidence")
+		_, err := w.service.CreateEvidence(w.ctx, w.call("erin"), row.DeploymentID, evidenceOf("high"))
+		w.must(err)
+		sam.get(path).has(t, "has newer evidence than this")
+		sam.post(path+"/decision", "act", "approve", "rationale", "x", "seen", seen).has(t, "Accept the risk?", "has newer evidence than this")
 		fields := []string{"act", "approve", "rationale", "two weeks", "step", "confirm"}
 		if p := sam.post(path+"/decision", fields...); p.status != http.StatusConflict {
 			t.Errorf("a form that says nothing of what was seen: %d", p.status)
 		}
-		_, err := w.service.ApproveException(w.ctx, w.call("sam"), e.ID, "by the API")
+		_, err = w.service.ApproveException(w.ctx, w.call("sam"), e.ID, "by the API")
 		w.must(err)
 		stale := []string{"act", "revoke", "rationale", "typed", "seen", seen}
 		for _, step := range []string{"preview", "confirm"} {
@@ -301,10 +306,10 @@ func TestExceptionChangedMeanwhile(t *testing.T) {
 			p.has(t, "has changed since you looked at it", ">typed</textarea>")
 		}
 		now := sam.get(path).seen(t)
-		_, err = w.service.Approve(w.ctx, w.call("carol"), row.ID, "fine", nil)
+		_, err = w.service.StartReview(w.ctx, w.call("carol"), row.ID)
 		w.must(err)
 		if p := sam.post(path+"/decision", append(stale[:4:4], "seen", now, "step", "confirm")...); p.status != http.StatusConflict {
-			t.Errorf("the board has decided since: %d", p.status)
+			t.Errorf("somebody of the board is on its request since: %d", p.status)
 		}
 		if p := sam.post(path+"/decision", append(stale[:4:4], "seen", sam.get(path).seen(t), "step", "confirm")...); p.status != http.StatusSeeOther {
 			t.Errorf("after another look: %d %s", p.status, p.body)

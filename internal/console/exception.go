@@ -180,6 +180,16 @@ func (v *visit) tooLateForException(id string, d draft, refusal error) error {
 	return v.showException(http.StatusConflict, id, d)
 }
 
+// Superseded reports whether the deployment has newer evidence than the exception's.
+func (p *exceptionPage) Superseded() bool { return superseded(p.ExceptionDossier) }
+
+// Superseded says the same where it is signed.
+func (p exceptionConfirm) Superseded() bool { return superseded(p.ExceptionDossier) }
+
+func superseded(d *workflow.ExceptionDossier) bool {
+	return d.Request.Status.Open() && d.LatestID != d.Request.PackageID
+}
+
 // Stray is as of a request.
 func (p *exceptionPage) Stray() bool {
 	can := p.Decides

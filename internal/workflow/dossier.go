@@ -172,6 +172,7 @@ type ExceptionDossier struct {
 	Now        time.Time
 	Deployment cab.Deployment
 	Seen       int64       // for [Call.Seen]
+	LatestID   string      // the deployment's newest package
 	Request    cab.Request // that it would unblock
 	Unseen     bool        // the caller sees the exception only: of the request there is the name, and no evidence
 	Evidence   Evidence
@@ -198,7 +199,7 @@ func (s *Service) ExceptionDossier(ctx context.Context, call Call, id string) (E
 			return ExceptionDossier{}, err
 		}
 		document = in.Package
-		d := ExceptionDossier{Exception: e, Now: now, Seen: in.Revision(), Request: in.Request}
+		d := ExceptionDossier{Exception: e, Now: now, Seen: in.Revision(), LatestID: in.LatestID, Request: in.Request}
 		c := s.cabCall(call)
 		_, d.Decide = e.Approve(c, in.Request, in.Votes, "…")
 		_, d.Revoke = e.Revoke(c, "…")
