@@ -73,6 +73,7 @@ var walls = map[string]wall{
 		"others are shown signed checkpoints and nothing else",
 	},
 	"internal/witness/witnesstest": {[]string{"internal/ledger"}, nil, "a witness for tests, as a stranger would run it"},
+	"internal/notify":              {[]string{"internal/cab", "internal/store"}, []string{"database/sql"}, "who is told learns what happened, and changes nothing"},
 	"internal/identity":            {[]string{"internal/cab", "internal/store"}, nil, "who you are is settled before what you want"},
 	"internal/httpapi": {
 		[]string{"api", "internal/workflow", "internal/identity", "internal/cab", "internal/evidence", "internal/risk", "internal/ledger", "internal/attest", "internal/capsule", "internal/export", "internal/report"},

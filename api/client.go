@@ -69,6 +69,7 @@ func (e *Evidence) whole() bool       { return e.ID != "" && e.ContentHash != ""
 func (b *Breakdown) whole() bool      { return b.PackageID != "" }
 func (v *Verification) whole() bool   { return v.PackageID != "" && v.ContentHash != "" }
 func (r *Request) whole() bool        { return r.ID != "" && r.Status != "" }
+func (n *Notice) whole() bool         { return n.ID != "" && n.Channel != "" }
 func (e *Exception) whole() bool      { return e.ID != "" && e.Status != "" }
 func (l *List[T]) whole() bool        { return l.Results != nil }
 func (p *Published) whole() bool      { return p.Version != "" && p.Digest != "" }
@@ -328,6 +329,16 @@ func (c *Client) RejectException(ctx context.Context, id string, in Rationale) (
 // RevokeException ends an exception in force.
 func (c *Client) RevokeException(ctx context.Context, id string, in Reason) (Exception, error) {
 	return post[Exception](ctx, c, "/cab/exceptions/"+url.PathEscape(id)+"/revoke/", in)
+}
+
+// Notices lists what is still to be told. The query takes dead, limit and cursor.
+func (c *Client) Notices(ctx context.Context, query url.Values) (List[Notice], error) {
+	return get[List[Notice]](ctx, c, "/notices/", query)
+}
+
+// ResendNotice has a notice tried again that was given up.
+func (c *Client) ResendNotice(ctx context.Context, id string) (Notice, error) {
+	return post[Notice](ctx, c, "/notices/"+url.PathEscape(id)+"/resend/", nil)
 }
 
 // CleanupExceptions records the expiries that time has brought.

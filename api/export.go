@@ -57,10 +57,19 @@ func (c *Client) download(ctx context.Context, path string, query url.Values, wa
 	if media, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type")); media != want {
 		return fmt.Errorf("%w: answer of type %q", ErrNotEucora, media)
 	}
+	if endless(response) {
+		return fmt.Errorf("%w: its answer could be cut off without anybody noticing; a proxy in between has to speak HTTP/1.1", ErrNotEucora)
+	}
 	if _, err := io.Copy(w, &pulse{response.Body, timer, limit}); err != nil {
 		return fmt.Errorf("the answer of %s was cut off: %w", c.Server, why(ctx, err))
 	}
 	return nil
+}
+
+// endless reports whether an answer ends where the connection does, so that half of
+// it would look whole.
+func endless(response *http.Response) bool {
+	return response.ProtoMajor == 1 && response.ContentLength < 0 && response.TransferEncoding == nil && !response.Uncompressed
 }
 
 // why prefers what ended the context to what came of it.

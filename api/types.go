@@ -318,6 +318,22 @@ type List[T any] struct {
 	Next        string `json:"next,omitzero" doc:"Send it as cursor for the next page; absent on the last one"`
 }
 
+// Notice is something that people or machines are still to be told. What has
+// arrived is not listed.
+type Notice struct {
+	ID        string     `json:"id"`
+	Channel   string     `json:"channel"`
+	To        string     `json:"to,omitzero" doc:"Address, if the channel has several"`
+	Type      string     `json:"type" doc:"Of the event that it tells of, or DIGEST"`
+	Name      string     `json:"name,omitzero" doc:"CAB-… or EXC-…"`
+	CreatedAt time.Time  `json:"created_at"`
+	NextAt    time.Time  `json:"next_at" doc:"When it is tried next, unless it is dead"`
+	Attempts  int        `json:"attempts"`
+	IsDead    bool       `json:"is_dead" doc:"It was given up, and waits to be resent"`
+	DeadAt    *time.Time `json:"dead_at,omitzero"`
+	Error     string     `json:"error,omitzero" doc:"Of the last attempt"`
+}
+
 // Event is one line of the ledger. Its canonical form (RFC 8785) is the leaf in
 // the Merkle tree, so it is passed on as it is.
 type Event struct {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -71,7 +72,7 @@ func verifying(b *bench, s *site, n int) {
 	b.check(err)
 	var leaves [][]byte
 	b.check(s.store.View(ctx, func(r *store.Reader) error {
-		page, err := r.Leaves(1000, 20_000)
+		page, err := r.Leaves(int64(min(1000, n/2)), 20_000)
 		for _, row := range page {
 			leaves = append(leaves, row.Leaf)
 		}
@@ -86,7 +87,7 @@ func verifying(b *bench, s *site, n int) {
 		alone = min(alone, (processor(b)-begin)/float64(len(leaves)))
 	}
 	run := func(o store.VerifyOptions) (each float64, peak string) {
-		runtime.GC()
+		debug.FreeOSMemory()                                           // what went before is not this run's
 		b.check(os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)) // the peak begins here
 		o.Verifier = verifier
 		begin := processor(b)
@@ -99,6 +100,10 @@ func verifying(b *bench, s *site, n int) {
 		return took / float64(report.Events), peakMemory(b)
 	}
 	log, peakLog := run(store.VerifyOptions{LogOnly: true})
+	for range 2 { // the best of three, as of hashing alone
+		again, _ := run(store.VerifyOptions{LogOnly: true})
+		log = min(log, again)
+	}
 	whole, peakWhole := run(store.VerifyOptions{})
 	say("%9d events of %d bytes: hashing the leaves alone %.2f µs each; leaves, tree and checkpoints from the database %.2f µs (%.0f%% of that speed, wanted 40%%), peak %s",
 		n, len(leaves[0]), alone/1000, log/1000, 100*alone/log, peakLog)

@@ -36,11 +36,15 @@ import (
 var (
 	only    = flag.String("only", "", "comma-separated parts: score, writes, workflow, reads, start, files, ledger; all if empty")
 	seconds = flag.Float64("seconds", 3, "seconds for each measurement")
-	rows    = flag.Int("rows", 1_000_000, "requests in the large database of the part reads")
+	rows    = flag.Int("rows", 1_000_000, "requests in the large database of the part reads, events of the part ledger")
 )
 
 func main() {
 	flag.Parse()
+	if *rows < 1 || *seconds <= 0 || flag.NArg() > 0 {
+		fmt.Fprintln(os.Stderr, "bench: -rows and -seconds are more than nothing, and nothing follows the flags")
+		os.Exit(2)
+	}
 	debug.SetGCPercent(400) // as serve does
 	testing.Init()          // storetest asks for a testing.TB
 	for _, part := range []struct {

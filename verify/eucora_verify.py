@@ -6,7 +6,7 @@
 It wants Python 3.11 or newer and, for Ed25519, the package cryptography. It prints a line for each check. Exit status
 0: everything holds. 1: something does not, or cannot be read. 2: usage.
 """
-import argparse, binascii, collections, contextlib, decimal, hashlib, json, math, mmap, os, re, struct, sys, zlib
+import argparse, binascii, collections, contextlib, decimal, hashlib, ipaddress, json, math, mmap, os, re, struct, sys, zlib
 from datetime import datetime
 from fractions import Fraction
 try:
@@ -132,7 +132,7 @@ def check_form(value, kind, where):
 SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 NAME = f"[^+{SPACE}]+"
 BASE64 = re.compile("(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
-URL = re.compile(r"(?i:https?)://(?:[a-z0-9._~-]+|\[[0-9a-f:.]+\])(?::[0-9]*)?(?:/(?:[!-$&-~]|%[0-9a-f]{2})*)?", re.IGNORECASE)
+URL = re.compile(r"https?://(?:[a-z0-9._~-]+|\[([0-9a-f:.]+)\])(?::[0-9]*)?(?:/(?:[!-$&-~]|%[0-9a-f]{2})*)?", re.IGNORECASE | re.ASCII)
 def unbase64(text, strict=True):
     need(BASE64.fullmatch(text), "this is not base64")
     data = binascii.a2b_base64(text)
@@ -178,8 +178,8 @@ class Trust:
                 self.log = Key(name)
             elif kind == "quorum" and n == 1 and not self.quorum and (name == "none" or name in known):
                 self.quorum = name
-            elif kind == "witness" and 2 <= n <= 3 and new and len(self.witnesses) < 64 and (n == 2 or URL.fullmatch(args[2])):
-                key = Key(args[1], witness=True)
+            elif kind == "witness" and 2 <= n <= 3 and new and len(self.witnesses) < 64 and (n == 2 or (at := URL.fullmatch(args[2]))):
+                key, _ = Key(args[1], witness=True), n == 3 and at[1] and ipaddress.IPv6Address(at[1])  # both raise what is wrong
                 need(key.raw not in [other.raw for other in self.witnesses.values()], f"the trust policy: {name} has another's key")
                 self.witnesses[name] = key
             elif kind == "group" and n >= 3 and new and len(known) < 128 and re.fullmatch("any|all|[1-9][0-9]{0,4}", args[1]):
@@ -310,8 +310,8 @@ DOERS = {"packaging_engineer": "DEPLOYMENT_CREATED EVIDENCE_CREATED CAB_SUBMITTE
          "cab_member": "CAB_REVIEW_STARTED CAB_VOTE_CAST CAB_APPROVED CAB_REJECTED APPROVAL_REVOKED",
          "security_reviewer": "EXCEPTION_APPROVED EXCEPTION_REJECTED EXCEPTION_REVOKED APPROVAL_REVOKED",
          "publisher": "DEPLOYMENT_STARTED DEPLOYMENT_COMPLETED DEPLOYMENT_FAILED ROLLBACK_INITIATED ROLLBACK_COMPLETED",
-         "admin": "MODEL_CHANGED POLICY_CHANGED", "system:setup": "MODEL_CHANGED POLICY_CHANGED", "system:clock": "EXCEPTION_EXPIRED",
-         "system:risk-gate": "RISK_ASSESSED CAB_APPROVED", "system:guard": "EVIDENCE_TAMPERED"}
+         "admin": "MODEL_CHANGED POLICY_CHANGED", "system:setup": "MODEL_CHANGED POLICY_CHANGED", "system:risk-gate": "RISK_ASSESSED CAB_APPROVED",
+         "system:clock": "EXCEPTION_EXPIRED APPROVAL_EXPIRED CAB_ESCALATED EXCEPTION_ENDING", "system:guard": "EVIDENCE_TAMPERED"}
 NAMED = {"DEPLOYMENT_CREATED": "deployment created_by created_at", "EVIDENCE_CREATED": "evidence created_by created_at",
          "CAB_SUBMITTED": "request submitted_by submitted_at", "CAB_VOTE_CAST": "vote voter at", "CAB_APPROVED": "decision decider decided_at",
          "CAB_REJECTED": "decision decider decided_at", "EXCEPTION_REQUESTED": "exception requested_by requested_at",
@@ -372,12 +372,12 @@ def judge(r, d, rows, seq, x, policy):
          "the decision is about another score, model, policy or document than the request")
     need(said != "auto_approved" or gate == said and d["decider"]["id"] == "system:risk-gate", f"it was approved by rule, and the gate says {gate}")
     need(said in (None, "auto_approved") or not owners & votes.keys(), "somebody voted on what they had submitted or made")
-    need(said != "rejected" or rejecting, "it was rejected, and nobody voted against it")
+    last = max(((seq["vote", (r["id"], v["voter"]["id"])], v["voter"]["id"], v["approve"]) for v in cast), default=())[1:]
+    need(said in (None, "auto_approved") or last == (d["decider"]["id"], said != "rejected"), "whoever decided did not cast the vote that decides")
     until = time(d["decided_at"]) + days * 86400 * 10**9 if said in APPROVALS else 0
     if said in ("approved", "conditional"):
         need(len(approving) >= quorum and not rejecting, f"it was approved with {len(approving)} of {quorum} votes, {len(rejecting)} against")
-        stated = [part for vote in approving if vote.get("conditions") is not None for part in vote["conditions"].items()]
-        merged = dict(stated)
+        merged = dict(stated := [part for vote in approving if vote.get("conditions") is not None for part in vote["conditions"].items()])
         need(all(merged[name] == value for name, value in stated) and merged == d.get("conditions", {})
              and bool(merged) == ("conditions" in d) == (said == "conditional"), "its conditions are not those of the votes")
     if said in ("approved", "conditional") and gate == "exception_required":

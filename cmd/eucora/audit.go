@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"slices"
 	"time"
 
+	"github.com/alecthomas/kong"
 	"github.com/eucora/eucora/api"
 	"github.com/eucora/eucora/internal/attachment"
 	"github.com/eucora/eucora/internal/evidence"
@@ -88,15 +90,14 @@ type auditVerifyCmd struct {
 	clientFlags
 	outputFlags
 	databaseFlags
+	trustFlags
 	File          string `arg:"" optional:"" help:"A capsule: it is checked with nothing else at hand." type:"path" placeholder:"FILE"`
-	Trust         string `help:"The log, and who must have witnessed it, from your own records: a C2SP tlog-policy." type:"existingfile" env:"-" placeholder:"FILE"`
 	WholeDatabase bool   `help:"Check everything in the database (--data, --database), with no server between: events, tree, checkpoints, cosignatures, rows, documents, files. --database on the command line means it too."`
 	WithoutFiles  bool   `help:"Say nothing of the attachments' files: they are not here." name:"without-attachments"`
-	Key           string `help:"The ledger's public key, from your own records." placeholder:"KEY"`
 	Checkpoint    string `help:"A checkpoint that you kept from an earlier check, with or without cosignatures." type:"existingfile" placeholder:"FILE"`
 	Save          string `help:"Keep the newest checkpoint in this file, for the next time." placeholder:"FILE"`
 
-	trust *ledger.Trust // nil: nobody is asked for but the log
+	own *ledger.Trust // whose log it is, as the auditor says; nil: whose it says it is
 }
 
 // verified is what was checked, as --json prints it.
@@ -119,23 +120,22 @@ func (v *verified) find(format string, args ...any) {
 }
 
 // Run verifies.
-func (c *auditVerifyCmd) Run(a *app) error {
-	switch {
-	case c.File != "" && (c.WholeDatabase || c.Checkpoint != "" || c.Save != ""):
-		return usage("a capsule is checked by itself: it goes with --key or --trust, and nothing else")
-	case c.File != "":
+func (c *auditVerifyCmd) Run(a *app, line *kong.Context) error {
+	flags := given(line)
+	c.WholeDatabase = c.WholeDatabase || slices.Contains(flags, "database")
+	if err := c.goTogether(flags); err != nil {
+		return err
+	}
+	if c.File != "" {
 		return c.capsule(a)
 	}
-	c.WholeDatabase = c.WholeDatabase || (c.Database != "" && c.Database != os.Getenv("EUCORA_DATABASE"))
 	held, err := c.held()
 	if err != nil {
 		return err
 	}
-	whose, err := c.whose()
-	if err != nil {
+	if c.own, err = c.trust(); err != nil {
 		return err
 	}
-	c.trust = whose.Trust
 	check := c.throughServer
 	if c.WholeDatabase {
 		check = c.database
@@ -152,12 +152,38 @@ func (c *auditVerifyCmd) Run(a *app) error {
 		return &exitError{code: exitNo}
 	}
 	if c.Save != "" {
+		if result.newest == nil {
+			return unknown("there is no checkpoint to save that holds and, if your trust policy names witnesses, has their quorum")
+		}
 		if err := save(c.Save, result.newest); err != nil {
 			return err
 		}
 	}
 	if len(result.Unchecked) > 0 {
 		return unknown("what was looked at holds, and not everything could be")
+	}
+	return nil
+}
+
+// goTogether refuses flags on the command line that would not count for what is
+// checked. What variables and the configuration file say is for all three.
+func (c *auditVerifyCmd) goTogether(given []string) error {
+	server := []string{"server", "token", "token-file", "timeout"}
+	database := []string{"whole-database", "database", "data", "attachments", "without-attachments"}
+	not, why := database, "it is about a whole database: give --whole-database or --database too"
+	switch {
+	case c.File != "":
+		not, why = slices.Concat(server, database), "a capsule is checked by itself: it goes with --key or --trust, and nothing else"
+		if c.WholeDatabase || c.Checkpoint != "" || c.Save != "" {
+			return usage("%s", why)
+		}
+	case c.WholeDatabase:
+		not, why = server, "a whole database is checked with no server between"
+	}
+	for _, name := range given {
+		if slices.Contains(not, name) {
+			return usage("--%s: %s", name, why)
+		}
 	}
 	return nil
 }
@@ -195,7 +221,7 @@ func (c *auditVerifyCmd) tell(a *app, v *verified, held bool) {
 	if held {
 		a.printf("%s the checkpoint that you kept is part of it: nothing before it was changed\n", a.paint(green, "✓"))
 	}
-	if c.Key == "" && c.trust == nil {
+	if c.own == nil {
 		a.printf("%s\n", a.paint(yellow, "! the key was taken on trust; keep it and give it with --key the next time"))
 	}
 }
@@ -225,7 +251,7 @@ func (c *auditVerifyCmd) database(a *app, held []byte, result *verified) error {
 	}
 	p := a.progress()
 	options := store.VerifyOptions{
-		Verifier: verifier, Trust: c.trust, Held: held, Now: time.Now(), Progress: func(done, total int64) { p.show("checking event %d of %d", done, total) },
+		Verifier: verifier, Trust: c.quorum(), Held: held, Now: time.Now(), Progress: func(done, total int64) { p.show("checking event %d of %d", done, total) },
 	}
 	if !c.WithoutFiles {
 		options.Attachment = attachment.At(c.attachments()).Check
@@ -240,32 +266,33 @@ func (c *auditVerifyCmd) database(a *app, held []byte, result *verified) error {
 	for _, f := range report.Findings {
 		result.find("%s", f.What)
 	}
-	result.newest, err = archive.NewestCheckpoint(a.ctx, c.trust)
-	return err
+	result.newest = report.Newest
+	return nil
 }
 
 // ownKey is the key that the auditor gave, or else the one that is said.
 func (c *auditVerifyCmd) ownKey(said string) string {
-	switch {
-	case c.trust != nil:
-		return c.trust.Key
-	case c.Key != "":
-		return c.Key
+	if c.own != nil {
+		return c.own.Key
 	}
 	return said
 }
 
-// verifier is of the key that signs. One that is none is the mistake of whoever
-// gave it.
+// quorum is who must have witnessed a checkpoint; nil if the auditor asks nobody.
+func (c *auditVerifyCmd) quorum() *ledger.Trust {
+	if c.own == nil || !c.own.Required() {
+		return nil
+	}
+	return c.own
+}
+
+// verifier is of the key that signs.
 func (c *auditVerifyCmd) verifier(key string) (*ledger.Verifier, error) {
 	verifier, err := ledger.NewVerifier(key)
-	switch {
-	case err == nil:
-		return verifier, nil
-	case c.Key != "":
-		return nil, usage("--key: %v", err)
+	if err != nil {
+		return nil, unknown("the key that was named is none: %v", err)
 	}
-	return nil, unknown("the key that was named is none: %v", err)
+	return verifier, nil
 }
 
 // throughServer reads every event and builds the tree here; the server's word
@@ -280,7 +307,7 @@ func (c *auditVerifyCmd) throughServer(a *app, held []byte, result *verified) er
 		return err
 	}
 	result.newest, result.Key = []byte(newest.Note), newest.Key
-	if c.trust != nil { // what others have seen, and not only what is signed
+	if c.quorum() != nil { // what others have seen, and not only what is signed
 		if result.newest, err = client.LogCheckpoint(a.ctx); err != nil {
 			return err
 		}
@@ -314,11 +341,11 @@ func (c *auditVerifyCmd) throughServer(a *app, held []byte, result *verified) er
 // openCheckpoint opens a checkpoint that the auditor accepts: signed by the log, and
 // where the auditor says who must have witnessed it, by them.
 func (c *auditVerifyCmd) openCheckpoint(verifier *ledger.Verifier, note []byte) (ledger.Checkpoint, error) {
-	if c.trust == nil {
+	if c.quorum() == nil {
 		return verifier.Open(note)
 	}
-	cosigned, err := c.trust.Open(note)
-	if err == nil && !c.trust.Enough(cosigned) {
+	cosigned, err := c.own.Open(note)
+	if err == nil && !c.own.Enough(cosigned) {
 		err = errors.New("no quorum of your witnesses has cosigned it")
 	}
 	return cosigned.Checkpoint, err

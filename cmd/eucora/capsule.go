@@ -5,47 +5,86 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/eucora/eucora/api"
 	"github.com/eucora/eucora/internal/capsule"
-	"github.com/eucora/eucora/internal/ledger"
 )
 
 type auditExportCmd struct {
 	clientFlags
+	trustFlags
 	Request     string `help:"The request: CAB-…" required:"" placeholder:"CAB-…"`
 	Output      string `help:"The capsule's file." short:"o" required:"" placeholder:"FILE"`
 	Attachments bool   `help:"Put the files of the evidence in too; otherwise they are there by their digests."`
 }
 
-// Run fetches a capsule, and verifies it here before it says that there is one.
+// Run fetches a capsule, and verifies it here before it says that there is one. The
+// capsule of another request is kept by nobody; one that does not hold may hold once
+// witnesses have answered, and is kept for whoever wants to know why.
 func (c *auditExportCmd) Run(a *app) error {
+	o, err := c.options()
+	if err != nil {
+		return err
+	}
 	return c.ask(a, func(ctx context.Context, client *api.Client) error {
 		p := a.progress()
 		defer p.done()
-		err := writeWhole(c.Output, func(w io.Writer) error {
-			return client.Capsule(ctx, c.Request, c.Attachments, &told{w: w, each: func(n int64) { p.show("%d MiB", n>>20) }})
+		var report capsule.Report
+		err := writeTo(c.Output, os.Rename, func(file *os.File) error {
+			err := client.Capsule(ctx, c.Request, c.Attachments, &told{w: file, each: func(n int64) { p.show("%d MiB", n>>20) }})
+			if err != nil {
+				return err
+			}
+			p.done()
+			if report, err = verifyOpen(file, o); err != nil {
+				return err
+			}
+			return c.isAskedFor(a, report)
 		})
 		if err != nil {
 			return err
 		}
-		p.done()
-		report, err := verifyCapsule(c.Output, capsule.Options{})
-		if err != nil {
-			return err
-		}
 		if !report.Holds() {
-			for _, check := range report.Checks {
-				if !check.Holds {
-					fmt.Fprintf(a.errOut, "%s: %s\n", check.Name, clean(check.Text))
-				}
-			}
+			tellWrong(a, report)
 			return no("%s was written, and does not hold as it is", c.Output)
 		}
 		a.printf("%s: %s, as of %d events\n", clean(c.Output), report.Request, report.Checkpoint.Size)
+		tellNotes(a, report)
 		return nil
 	})
+}
+
+// isAskedFor refuses the capsule of another request.
+func (c *auditExportCmd) isAskedFor(a *app, report capsule.Report) error {
+	if report.Request == c.Request || strings.EqualFold(report.Outcome.Request.ID, c.Request) {
+		return nil
+	}
+	tellWrong(a, report)
+	if report.Request == "" {
+		return no("what came is no capsule; nothing was written")
+	}
+	return no("the capsule of %s came, and not that of %s; nothing was written", report.Request, clean(c.Request))
+}
+
+// tellWrong says which checks do not hold.
+func tellWrong(a *app, report capsule.Report) {
+	for _, check := range report.Checks {
+		if !check.Holds {
+			fmt.Fprintf(a.errOut, "%s: %s\n", check.Name, clean(check.Text))
+		}
+	}
+}
+
+// options are whose word counts of a capsule. A key alone says nothing of witnesses:
+// then it is as the capsule says.
+func (f trustFlags) options() (capsule.Options, error) {
+	own, err := f.trust()
+	if err == nil && f.Key != "" {
+		return capsule.Options{Key: own.Log}, nil
+	}
+	return capsule.Options{Trust: own}, err
 }
 
 // told counts what is written.
@@ -69,9 +108,14 @@ func verifyCapsule(path string, o capsule.Options) (capsule.Report, error) {
 		return capsule.Report{}, unknown("%v", err)
 	}
 	defer file.Close()
+	return verifyOpen(file, o)
+}
+
+// verifyOpen is verifyCapsule of a file that is open.
+func verifyOpen(file *os.File, o capsule.Options) (capsule.Report, error) {
 	info, err := file.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is no regular file", path)
+		err = fmt.Errorf("%s is no regular file", file.Name())
 	}
 	if err != nil {
 		return capsule.Report{}, unknown("%v", err)
@@ -105,7 +149,7 @@ type capsuleCheck struct {
 
 // capsule verifies a capsule, with no server and no database.
 func (c *auditVerifyCmd) capsule(a *app) error {
-	o, err := c.whose()
+	o, err := c.options()
 	if err != nil {
 		return err
 	}
@@ -138,28 +182,6 @@ func (c *auditVerifyCmd) capsule(a *app) error {
 	return nil
 }
 
-// whose settles whose word counts.
-func (c *auditVerifyCmd) whose() (o capsule.Options, err error) {
-	if c.Key != "" {
-		if o.Key, err = ledger.NewVerifier(c.Key); err != nil {
-			return o, usage("--key: %v", err)
-		}
-	}
-	if c.Trust != "" {
-		text, err := os.ReadFile(c.Trust)
-		if err != nil {
-			return o, usage("--trust: %v", err)
-		}
-		if o.Trust, err = ledger.ParseTrust(text); err != nil {
-			return o, usage("--trust %s: %v", c.Trust, err)
-		}
-	}
-	if c.Key != "" && c.Trust != "" {
-		return o, usage("--trust names the log's key: give one of --key and --trust")
-	}
-	return o, nil
-}
-
 // tellChecks says of each check what was found.
 func tellChecks(a *app, report capsule.Report) {
 	for _, check := range report.Checks {
@@ -169,12 +191,17 @@ func tellChecks(a *app, report capsule.Report) {
 		}
 		a.printf("%s %s: %s\n", mark, check.Name, clean(check.Text))
 	}
-	for _, note := range report.Notes {
-		a.printf("%s %s\n", a.paint(yellow, "!"), clean(note))
-	}
+	tellNotes(a, report)
 	if report.Holds() {
 		a.printf("%s\n", a.paint(green, report.Request+" holds"))
 		return
 	}
 	a.printf("%s\n", a.paint(red, "the capsule does not hold"))
+}
+
+// tellNotes says what nobody has checked.
+func tellNotes(a *app, report capsule.Report) {
+	for _, note := range report.Notes {
+		a.printf("%s %s\n", a.paint(yellow, "!"), clean(note))
+	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/eucora/eucora/internal/cab"
 	"github.com/eucora/eucora/internal/collect"
 	"github.com/eucora/eucora/internal/identity"
+	"github.com/eucora/eucora/internal/ledger"
 	"github.com/eucora/eucora/internal/workflow"
 )
 
@@ -301,8 +302,12 @@ func (d *demo) closing(ctx context.Context, r api.Request) error {
 // tree here, and the documents' hashes with it.
 func (d *demo) verify(ctx context.Context) error {
 	d.title("The auditor checks")
-	command := auditVerifyCmd{Key: d.server.store.LedgerKey()}
+	command := auditVerifyCmd{}
 	command.Server, command.Token, command.Timeout = d.address, d.as("ada").Token, graceful
+	var err error
+	if command.own, err = ledger.OnlyLog(d.server.store.LedgerKey()); err != nil {
+		return err
+	}
 	result := &verified{Findings: []string{}}
 	if err := command.throughServer(d.app, nil, result); err != nil {
 		return err

@@ -39,12 +39,13 @@ type commands struct {
 	Withdraw   withdrawCmd   `cmd:"" help:"Take your request back."`
 	Revoke     revokeCmd     `cmd:"" help:"End an approval."`
 	Exception  exceptionCmd  `cmd:"" help:"Exceptions for high risks."`
+	Notice     noticeCmd     `cmd:"" help:"What people are still to be told."`
 	Risk       riskCmd       `cmd:"" help:"Risk models: score, check, show, publish."`
 	Policy     policyCmd     `cmd:"" help:"Policies: show, publish."`
 	Audit      auditCmd      `cmd:"" help:"The ledger: trails and verification."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`
 
-	Config kong.ConfigFlag `help:"YAML file with flags by name, e.g. 'listen: 0.0.0.0:8080'. Flags come before EUCORA_* variables, and these before the file." env:"EUCORA_CONFIG" placeholder:"FILE"`
+	Config kong.ConfigFlag `help:"YAML file with flags by the names of their variables, e.g. 'listen: 0.0.0.0:8080'. Flags come before EUCORA_* variables, and these before the file." env:"EUCORA_CONFIG" placeholder:"FILE"`
 }
 
 // app is what commands run in.
@@ -111,7 +112,7 @@ func (c *configValues) Validate(app *kong.Application) error {
 	var known []string
 	_ = kong.Visit(app, func(node kong.Visitable, next kong.Next) error {
 		if flag, ok := node.(*kong.Flag); ok {
-			known = append(known, flag.Name)
+			known = append(known, fileName(flag))
 		}
 		return next(nil)
 	})
@@ -123,16 +124,22 @@ func (c *configValues) Validate(app *kong.Application) error {
 	return nil
 }
 
-func (c *configValues) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-	if len(flag.Tag.Envs) == 0 { // given each time, or not at all
-		return nil, nil
+// fileName is a flag's name in the file: its variable's, for flags of the same name
+// can be different things (--trust of the server, and of audit verbs).
+func fileName(flag *kong.Flag) string {
+	if len(flag.Tag.Envs) == 0 {
+		return flag.Name
 	}
+	return strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(flag.Tag.Envs[0], "EUCORA_")), "_", "-")
+}
+
+func (c *configValues) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 	for _, name := range flag.Tag.Envs {
 		if _, set := os.LookupEnv(name); set {
 			return nil, nil
 		}
 	}
-	switch value := c.values[flag.Name].(type) {
+	switch value := c.values[fileName(flag)].(type) {
 	case nil:
 		return nil, nil // not there, or left empty
 	case map[string]any:
@@ -145,6 +152,18 @@ func (c *configValues) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (
 	default:
 		return strings.TrimSpace(fmt.Sprint(value)), nil
 	}
+}
+
+// given are the names of the flags on the command line, and not those that a variable
+// or the configuration file gave.
+func given(line *kong.Context) []string {
+	var names []string
+	for _, part := range line.Path {
+		if part.Flag != nil && !part.Resolved {
+			names = append(names, part.Flag.Name)
+		}
+	}
+	return names
 }
 
 type versionCmd struct{ outputFlags }

@@ -76,18 +76,18 @@ func (c *auditMonitorCmd) Run(a *app) error {
 // again looks until it is stopped. What was found is printed when it is new.
 func (c *auditMonitorCmd) again(a *app, watch *monitor.Watch, p *progress) error {
 	found, blind := false, false
-	var last []string
+	var last monitor.Report
 	ticker := time.NewTicker(c.Every)
 	defer ticker.Stop()
 	for {
 		report, err := watch.Round(a.ctx)
 		p.done()
 		if a.ctx.Err() == nil { // what stopping cut off says nothing
-			known := len(last) > 0 && slices.Equal(report.Findings, last)
+			known := len(last.Findings) > 0 && slices.Equal(report.Findings, last.Findings) && report.LeftOut == last.LeftOut
 			found = found || len(report.Findings) > 0
-			last = report.Findings
+			last = report
 			if known && !c.JSON {
-				a.printf("as before: what was found is there still (%d)\n", len(last))
+				a.printf("as before: what was found is there still (%d)\n", len(report.Findings)+report.LeftOut)
 			} else if err = c.verdict(a, report, err); err != nil {
 				a.complain(err)
 			}
@@ -113,7 +113,7 @@ func (c *auditMonitorCmd) verdict(a *app, report monitor.Report, err error) erro
 	if err != nil && len(report.Findings) == 0 {
 		return unknown("could not tell: %v", err)
 	}
-	if err := c.print(a, report, func() { c.tell(a, report) }); err != nil {
+	if err := c.print(a, report, func() { c.tell(a, report, err) }); err != nil {
 		return err
 	}
 	if len(report.Findings) > 0 {
@@ -122,9 +122,16 @@ func (c *auditMonitorCmd) verdict(a *app, report monitor.Report, err error) erro
 	return nil
 }
 
-func (c *auditMonitorCmd) tell(a *app, r monitor.Report) {
+// tell says what a round found. broke is what kept it from its end, if anything did.
+func (c *auditMonitorCmd) tell(a *app, r monitor.Report, broke error) {
 	for _, finding := range r.Findings {
 		a.printf("%s %s\n", a.paint(red, "✗"), clean(finding))
+	}
+	if r.LeftOut > 0 {
+		a.printf("%s and %d more\n", a.paint(red, "✗"), r.LeftOut)
+	}
+	if broke != nil {
+		return
 	}
 	if r.Root == "" {
 		a.printf("%s\n", a.paint(red, "the log does not hold; what is in "+clean(c.State)+" was left as it was"))

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -79,5 +80,25 @@ func TestMonitorEvery(t *testing.T) {
 	out, err = looks(4, alter, served.http.Handler)
 	if statusOf(err) != exitNo || strings.Count(out, "✗") != 3 || strings.Count(out, "as before") != 1 || strings.Count(out, `as "x (`) != 1 {
 		t.Errorf("found: %v\n%s", err, out)
+	}
+}
+
+// TestMonitorCounts: what a report has no room for is counted.
+func TestMonitorCounts(t *testing.T) {
+	var out bytes.Buffer
+	(&auditMonitorCmd{State: "mirror"}).tell(&app{out: &out}, monitor.Report{Findings: []string{"history was rewritten", "a row"}, LeftOut: 7}, nil)
+	if !strings.HasPrefix(out.String(), "✗ history was rewritten\n✗ a row\n✗ and 7 more\n") {
+		t.Errorf("%s", out.String())
+	}
+}
+
+// TestMonitorBreaksOff: a round that found something and then could not go on says so,
+// and not that the log contradicts itself.
+func TestMonitorBreaksOff(t *testing.T) {
+	var out bytes.Buffer
+	c := &auditMonitorCmd{State: "mirror"}
+	err := c.verdict(&app{out: &out}, monitor.Report{Findings: []string{"a row"}}, errors.New("cannot reach the server"))
+	if statusOf(err) != exitNo || !strings.Contains(err.Error(), "cannot reach") || !strings.Contains(out.String(), "✗ a row\n") || strings.Contains(out.String(), "does not hold") {
+		t.Errorf("%v\n%s", err, out.String())
 	}
 }

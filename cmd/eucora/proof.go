@@ -96,7 +96,10 @@ func checkProof(text, event []byte, trust *ledger.Trust) (proven, error) {
 	}
 	leaf, err := evidence.Canonical(event)
 	var said api.Event
-	if err != nil || json.Unmarshal(leaf, &said) != nil {
+	if err == nil {
+		err = json.Unmarshal(leaf, &said)
+	}
+	if err != nil {
 		return proven{}, no("the event is none: %v", err)
 	}
 	if said.Seq != proof.Seq {

@@ -18,6 +18,7 @@ import (
 	"github.com/eucora/eucora/internal/console"
 	"github.com/eucora/eucora/internal/httpapi"
 	"github.com/eucora/eucora/internal/identity"
+	"github.com/eucora/eucora/internal/notify"
 	"github.com/eucora/eucora/internal/witness"
 	"golang.org/x/term"
 )
@@ -27,6 +28,7 @@ type serveCmd struct {
 	keyFlags
 	stampFlags
 	proxyFlags
+	noticeFlags
 	Listen string `help:"Address to listen on." default:"127.0.0.1:8080" env:"EUCORA_LISTEN" placeholder:"HOST:PORT"`
 }
 
@@ -143,7 +145,11 @@ func (c *serveCmd) start(ctx context.Context, log *slog.Logger) (*server, error)
 	if err != nil {
 		return nil, err
 	}
-	s, err := c.open(ctx, log)
+	notices, outbox, err := c.notices()
+	if err != nil {
+		return nil, err
+	}
+	s, err := c.openTelling(ctx, log, outbox)
 	if err != nil {
 		return nil, err
 	}
@@ -178,23 +184,32 @@ func (c *serveCmd) start(ctx context.Context, log *slog.Logger) (*server, error)
 		Handler: front{handler, pages}, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
-	running.working.Go(func() { s.service.RunClock(background, log) })
-	if trust := s.service.Witnesses(); trust != nil {
-		offering := &witness.Offering{Store: s.store, Trust: trust, Log: log, Failed: handler.WitnessFailed}
-		running.working.Go(func() { offering.Run(background) })
-	}
-	if c.Authority != "" {
-		stamping := &witness.Stamping{
-			Store: s.store, Trust: s.service.Witnesses(), Authority: c.Authority, Every: c.Every, Log: log, Failed: handler.TimestampFailed,
-		}
-		running.working.Go(func() { stamping.Run(background) })
-	}
+	c.work(background, running, handler, notices, log)
 	go func() {
 		if err := running.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			running.failed <- err
 		}
 	}()
 	return running, nil
+}
+
+// work begins what goes on beside the calls.
+func (c *serveCmd) work(background context.Context, running *server, handler *httpapi.Server, notices *notify.Site, log *slog.Logger) {
+	running.working.Go(func() { running.service.RunClock(background, log) })
+	if notices != nil {
+		telling := delivery(running.store, notices, handler, log)
+		running.working.Go(func() { telling.Run(background) })
+	}
+	if trust := running.service.Witnesses(); trust != nil {
+		offering := &witness.Offering{Store: running.store, Trust: trust, Log: log, Failed: handler.WitnessFailed}
+		running.working.Go(func() { offering.Run(background) })
+	}
+	if c.Authority != "" {
+		stamping := &witness.Stamping{
+			Store: running.store, Trust: running.service.Witnesses(), Authority: c.Authority, Every: c.Every, Log: log, Failed: handler.TimestampFailed,
+		}
+		running.working.Go(func() { stamping.Run(background) })
+	}
 }
 
 // stop lets accepted requests finish, until ctx is done, and then closes.

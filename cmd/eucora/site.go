@@ -108,8 +108,13 @@ type site struct {
 	service *workflow.Service
 }
 
-// open opens a site, making it at the first start.
+// open opens a site, making it at the first start. Nobody is told what is done on it.
 func (f siteFlags) open(ctx context.Context, log *slog.Logger) (*site, error) {
+	return f.openTelling(ctx, log, nil)
+}
+
+// openTelling opens a site; outbox is how people are told, nil: they are not.
+func (f siteFlags) openTelling(ctx context.Context, log *slog.Logger, outbox func(cab.Notice) ([]store.Job, error)) (*site, error) {
 	if f.Data == "" {
 		return nil, usage("--data (EUCORA_DATA) is empty")
 	}
@@ -129,7 +134,7 @@ func (f siteFlags) open(ctx context.Context, log *slog.Logger) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	st, err := store.Open(ctx, store.Options{URL: f.url(), Signer: signer, Log: log})
+	st, err := store.Open(ctx, store.Options{URL: f.url(), Signer: signer, Log: log, Outbox: outbox})
 	if errors.Is(err, store.ErrAddress) {
 		return nil, usage("%v", err)
 	}
@@ -195,8 +200,8 @@ func makeKey(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("ledger key: %w", err)
 	}
-	err = writeTo(path, os.Link, func(w io.Writer) error {
-		_, err := io.WriteString(w, strings.TrimSpace(secret)+"\n")
+	err = writeTo(path, os.Link, func(file *os.File) error {
+		_, err := io.WriteString(file, strings.TrimSpace(secret)+"\n")
 		return err
 	})
 	if err != nil && !errors.Is(err, fs.ErrExist) {

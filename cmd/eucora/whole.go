@@ -14,7 +14,7 @@ import (
 // once this returns. A place that is taken by something else than a file, such as
 // /dev/null, is refused, for it would be replaced.
 func writeWhole(path string, write func(io.Writer) error) error {
-	return writeTo(path, os.Rename, write)
+	return writeTo(path, os.Rename, func(file *os.File) error { return write(file) })
 }
 
 // save is writeWhole of what is at hand.
@@ -27,7 +27,7 @@ func save(path string, text []byte) error {
 
 // writeTo is writeWhole with another way to put the file in its place: os.Link lets
 // the first of two win.
-func writeTo(path string, place func(from, to string) error, write func(io.Writer) error) error {
+func writeTo(path string, place func(from, to string) error, write func(*os.File) error) error {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return usage("%s is there and is no file", path)
 	}

@@ -121,7 +121,7 @@ func BenchmarkLargeRPM(b *testing.B) {
 		text(rpmPayloadDigest, 48), rpmNumber(rpmPayloadAlgorithm, 9), text(rpmPayloadSHA512, 64), text(rpmPayloadSHA3, 32))
 	lead := make([]byte, rpmLeadSize)
 	copy(lead, "\xed\xab\xee\xdb\x03\x00\x00\x00\x00\x01")
-	head := append(lead, rpmHeaderOf(rpmSigRegion, rpmBytes(rpmSigPGP, wrongSignature(b)))...)
+	head := append(lead, rpmHeaderOf(rpmSigRegion, rpmBytes(rpmSigPGP, wrongSignature(b)), rpmBytes(rpmSigMD5, make([]byte, 16)))...)
 	head = append(append(head, make([]byte, -len(head)&7)...), header...)
 	s := sparse(b, largest, map[int64][]byte{0: head})
 	b.Run("by nobody", func(b *testing.B) { looking(b, s, nil, isInvalid) })

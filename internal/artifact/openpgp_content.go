@@ -12,12 +12,12 @@ import (
 // maxPGPPasses is how often a file is read for the signatures over it.
 const maxPGPPasses = 2
 
-// maxSHA3 is how many bytes of a file SHA-3 is computed of: it is five times as
-// slow as the others.
-const maxSHA3 = 512 << 20
+// maxSlow is how many bytes of a file are hashed by SHA-3, which is five times as
+// slow as the others, and by MD5 beside something strong, which it adds nothing to.
+const maxSlow = 512 << 20
 
 func tooSlow(algorithm crypto.Hash, size int64) bool {
-	return size > maxSHA3 && (algorithm == crypto.SHA3_256 || algorithm == crypto.SHA3_512)
+	return size > maxSlow && (algorithm == crypto.SHA3_256 || algorithm == crypto.SHA3_512)
 }
 
 // pgpContent is what OpenPGP signatures are about.
@@ -40,7 +40,7 @@ func (c *pgpContent) digest(sig *packet.Signature) (h hash.Hash, reason string, 
 		return nil, "an OpenPGP signature of a kind that is not checked: " + err.Error(), nil
 	}
 	if tooSlow(sig.Hash, c.size) {
-		return nil, fmt.Sprintf("%v is not computed of more than %d bytes", sig.Hash, maxSHA3), nil
+		return nil, fmt.Sprintf("%v is not computed of more than %d bytes", sig.Hash, maxSlow), nil
 	}
 	if c.passes == maxPGPPasses {
 		return nil, fmt.Sprintf("the signatures ask for more than %d digests of the file; this one's was not computed", maxPGPPasses), nil

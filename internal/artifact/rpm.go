@@ -173,11 +173,13 @@ func (r *rpmFile) digests() (wrong string, err error) {
 			all[len(all)-1].sum.Write(r.header.raw)
 		}
 	}
+	strong := false
 	for _, d := range r.payloadDigests() {
+		strong = strong || strongHash(d.algorithm)
 		d.sum = d.algorithm.New()
 		all, ofPayload = append(all, d), append(ofPayload, d.sum)
 	}
-	if e, there := r.signature.entries[rpmSigMD5]; there {
+	if e, there := r.signature.entries[rpmSigMD5]; there && !(strong && r.Size > maxSlow) {
 		whole := md5.New()
 		whole.Write(r.header.raw)
 		all = append(all, rpmDigest{"header and payload", crypto.MD5, hex.EncodeToString(r.signature.bytes(rpmSigMD5, e.kind)), whole})

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -107,8 +108,8 @@ func (d Deployment) Report(call Call, kind EventType, standing Standing, detail 
 	if !known {
 		return Change{}, invalid("type", "%q is not something a publisher reports", kind)
 	}
-	if utf8.RuneCountInString(detail) > MaxRationale {
-		return Change{}, invalid("detail", "at most %d characters", MaxRationale)
+	if err := checkText("detail", detail, 0, MaxRationale); err != nil {
+		return Change{}, err
 	}
 	if !slices.Contains(rule.from, d.State) {
 		return Change{}, conflict("INVALID_TRANSITION", "the deployment is %s; it cannot become %s now", d.State, rule.to)
@@ -123,7 +124,8 @@ func (d Deployment) Report(call Call, kind EventType, standing Standing, detail 
 }
 
 // checkText bounds a text that people write, in characters. A text that is
-// wanted has more in it than white space.
+// wanted has more in it than white space; control characters but those that lay
+// out lines are in none: nobody sees them, and each is six bytes in the ledger.
 func checkText(field, text string, least, most int) error {
 	n := utf8.RuneCountInString(text)
 	switch {
@@ -131,6 +133,8 @@ func checkText(field, text string, least, most int) error {
 		return invalid(field, "must not be empty")
 	case n > most:
 		return invalid(field, "has %d characters; at most %d are allowed", n, most)
+	case strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\t\n\r", r) }):
+		return invalid(field, "must not have control characters in it")
 	}
 	return nil
 }

@@ -44,6 +44,10 @@ const (
 	// KeyChanged is beyond it too: a key that signs attestations is created or
 	// retired.
 	KeyChanged EventType = "KEY_CHANGED"
+	// What the clock finds due is beyond it too; no row changes with it.
+	ApprovalExpired EventType = "APPROVAL_EXPIRED"
+	CABEscalated    EventType = "CAB_ESCALATED"
+	ExceptionEnding EventType = "EXCEPTION_ENDING"
 )
 
 // EventTypes lists every event type.
@@ -54,6 +58,7 @@ func EventTypes() []EventType {
 		ExceptionRejected, ExceptionExpired, ExceptionRevoked, DeploymentStarted, DeploymentCompleted,
 		DeploymentFailed, RollbackStarted, RollbackCompleted, EvidenceTampered, UserChanged, TokenChanged,
 		ModelChanged, PolicyChanged, AccessRefused, KeyChanged,
+		ApprovalExpired, CABEscalated, ExceptionEnding,
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // ExceptionStatus is where an exception stands. Specification, section 7.
@@ -82,9 +84,10 @@ const (
 	MaxReason      = 2000
 	MaxControls    = 50
 	MaxControlText = 500
-	// MaxControlsBytes is for all controls together, in bytes: with the other
-	// texts they must fit into one event of the ledger.
-	MaxControlsBytes = 30_000
+	// MaxAskBytes is for reason, justification and controls together, in bytes of
+	// JSON: with what is said later they must fit into one event of the ledger, to
+	// the exception's end.
+	MaxAskBytes = 38_000
 )
 
 // ExceptionAsk is what asking for an exception depends on.
@@ -143,17 +146,23 @@ func (ask ExceptionAsk) checkTexts() error {
 	if n := len(ask.Controls); n < 1 || n > MaxControls {
 		return invalid("compensating_controls", "want 1 to %d controls, got %d", MaxControls, n)
 	}
-	bytes := 0
+	bytes := quotedLen(ask.Reason) + quotedLen(ask.Justification)
 	for i, control := range ask.Controls {
-		bytes += len(control)
+		bytes += quotedLen(control)
 		if err := checkText(fmt.Sprintf("compensating_controls[%d]", i), control, 1, MaxControlText); err != nil {
 			return err
 		}
 	}
-	if bytes > MaxControlsBytes {
-		return invalid("compensating_controls", "have %d bytes together; at most %d are allowed", bytes, MaxControlsBytes)
+	if bytes > MaxAskBytes {
+		return invalid("compensating_controls", "have, with reason and risk_justification, %d bytes as JSON; at most %d are allowed", bytes, MaxAskBytes)
 	}
 	return nil
+}
+
+// quotedLen is how long a text is in the ledger, in bytes.
+func quotedLen(text string) int {
+	quoted, _ := jsontext.AppendQuote(nil, text) // of another form than UTF-8 none comes here
+	return len(quoted)
 }
 
 func (ask ExceptionAsk) possible(now, expires time.Time) error {

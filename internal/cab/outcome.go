@@ -30,6 +30,7 @@ func (t *Trail) Judge(r Request, rules Policy) []string {
 	case d.Decision.Decision == RejectedByCAB:
 		j.voters("")
 		j.require(j.count(false) >= 1, "it was rejected, and nobody voted against it")
+		j.decider(false)
 	default:
 		j.approved()
 	}
@@ -79,6 +80,7 @@ func (j *judgement) approved() {
 	d := j.decision
 	j.require(j.count(true) >= j.request.Quorum, "it was approved with %d votes, and the quorum is %d", j.count(true), j.request.Quorum)
 	j.require(j.count(false) == 0, "it was approved, and a vote rejects it")
+	j.decider(true)
 	j.conditions()
 	if j.request.Gate.Decision != GateException {
 		j.voters("")
@@ -110,6 +112,18 @@ func (j *judgement) voters(requester string) {
 		j.require(!own, "%s voted, and had submitted the request or made what it is about", v.Voter.Username)
 		j.require(own || requester == "" || v.Voter.ID != requester, "%s voted, and had requested the exception", v.Voter.Username)
 	}
+}
+
+// decider: whoever cast the last vote before the decision decided.
+func (j *judgement) decider(approving bool) {
+	var last *VoteAt
+	for i, v := range j.votes {
+		if v.Seq < j.decision.Seq {
+			last = &j.votes[i]
+		}
+	}
+	d := j.decision.Decider
+	j.require(last != nil && last.Voter.ID == d.ID && last.Approve == approving, "%s decided, and did not cast the vote that decides", d.Name)
 }
 
 // count counts the votes up to the decision.

@@ -135,7 +135,7 @@ var permissions = map[Action]map[Role]Access{
 	ReadException:    readers(Own, Approved),
 	ReadQueue:        readers(None, None),
 	ReadExceptions:   readers(None, None),
-	ReadEvents:       readers(Own, Own),
+	ReadEvents:       readers(Own, Own),   // of capsules two more: ADR 17
 	ReadReports:      readers(None, None), // they are about everybody
 	ExpireExceptions: {Admin: All},
 	Administer:       {Admin: All},

@@ -74,6 +74,9 @@ var doers = map[EventType]doer{
 	RollbackStarted:     byPublisher,
 	RollbackCompleted:   byPublisher,
 	EvidenceTampered:    {house: Guard},
+	ApprovalExpired:     {house: Clock},
+	CABEscalated:        {house: Clock},
+	ExceptionEnding:     {house: Clock},
 }
 
 func (d doer) is(a Actor) bool {

@@ -138,6 +138,13 @@ func (c *course) check(t *rapid.T, rules Policy) {
 	if wrong := whole.Judge(r, rules); len(wrong) > 0 {
 		t.Fatalf("%s: %q", r.Status, wrong)
 	}
+	if d, ok := whole.Decisions[r.ID]; ok {
+		d.Decider = Actor{ID: "somebody", Name: "somebody", Role: CABMember}
+		whole.Decisions[r.ID] = d
+		if len(whole.Judge(r, rules)) == 0 {
+			t.Fatalf("%s: decided by somebody who did not vote", r.Status)
+		}
+	}
 	left := rapid.IntRange(0, len(c.events)-1).Draw(t, "left out")
 	if _, err := trail(slices.Delete(slices.Clone(c.events), left, left+1)); err == nil && changedAgain(c.events[left], c.events[left+1:]) {
 		t.Fatalf("event %d (%s) was left out, and nobody noticed", left, c.events[left].Type)

@@ -23,6 +23,33 @@ type Contents struct {
 	Document    []byte // of the evidence package
 	Events      []Event
 	Attachments []Attachment // those that go along, ascending by digest
+	leaves      int          // bytes of the events that AddEvent added
+}
+
+// AddEvent adds an event, and refuses one for which there is no room.
+func (c *Contents) AddEvent(e Event) error {
+	c.Events, c.leaves = append(c.Events, e), c.leaves+len(e.Leaf)
+	return c.checkEvents(c.leaves)
+}
+
+// checkEvents refuses events that are too many, or have too many bytes together.
+func (c *Contents) checkEvents(leaves int) error {
+	switch {
+	case len(c.Events) > maxEvents:
+		return fmt.Errorf("%w: %s has more than %d events", ErrTooLarge, c.Request, maxEvents)
+	case leaves > maxLeaves:
+		return fmt.Errorf("%w: the events of %s have more than %d bytes together", ErrTooLarge, c.Request, maxLeaves)
+	}
+	return nil
+}
+
+// CheckFiles refuses attachments that have too many bytes together, before any of
+// them is read.
+func CheckFiles(total int64) error {
+	if total > maxSize {
+		return fmt.Errorf("%w: the attachments have %d bytes together, and a capsule has at most %d; leave them out", ErrTooLarge, total, int64(maxSize))
+	}
+	return nil
 }
 
 // Event is a line of the ledger, with the proof that it is one.
@@ -41,7 +68,8 @@ type Attachment struct {
 	Open   func() (io.ReadCloser, error)
 }
 
-// Limits. They keep checking within 256 MiB of memory; in bytes, but for the last.
+// Limits. They keep checking within 256 MiB of memory, and sealing too; in bytes, but
+// for the last two.
 const (
 	maxManifest  = 16 << 20
 	maxNote      = 1 << 20 // a checkpoint with its cosignatures
@@ -50,9 +78,11 @@ const (
 	maxDocument  = 4 << 20
 	maxLeaves    = 16 << 20 // of all events together
 	maxProof     = maxNote + 64<<10
+	maxProofs    = 64 << 20 // of all events together, where a capsule is made
 	maxPage      = 64 << 20
 	maxName      = 100
 	maxMembers   = 1<<16 - 2
+	maxEvents    = (maxMembers - 8) / 2 // two members each, beside those that there are always
 )
 
 // The members' names. Events are named by their places.

@@ -119,6 +119,34 @@ func TestSealing(t *testing.T) {
 	}
 }
 
+// TestRoomForEvents: whoever adds events is told as soon as there is no room for more;
+// so is whoever seals them, also when it is their proofs that are too large.
+func TestRoomForEvents(t *testing.T) {
+	for name, c := range map[string]struct {
+		leaf, note, room int // bytes, bytes, events
+		early            bool
+	}{
+		"many": {100, 100, 32763, true}, "large": {60_000, 100, 279, true}, "with many witnesses": {100, 60_000, 1117, false},
+	} {
+		contents := capsule.Contents{Request: "CAB-0123456789AB", Checkpoint: make([]byte, c.note)}
+		event := capsule.Event{Leaf: make([]byte, c.leaf), Path: make([]ledger.Hash, 1)}
+		for range c.room {
+			if err := contents.AddEvent(event); err != nil {
+				t.Fatalf("%s: at %d of %d events: %v", name, len(contents.Events), c.room, err)
+			}
+		}
+		if _, err := capsule.Seal(contents, nil); !errors.Is(err, capsule.ErrContradictory) { // they are none
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := contents.AddEvent(event); errors.Is(err, capsule.ErrTooLarge) != c.early {
+			t.Errorf("%s: one more: %v", name, err)
+		}
+		if _, err := capsule.Seal(contents, nil); !errors.Is(err, capsule.ErrTooLarge) {
+			t.Errorf("%s: one more: %v", name, err)
+		}
+	}
+}
+
 // TestTheKeySignsNothingElse: a manifest is never a checkpoint, and the other way
 // round.
 func TestTheKeySignsNothingElse(t *testing.T) {

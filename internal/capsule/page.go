@@ -84,14 +84,14 @@ func (c Contents) read() (*page, error) {
 	for _, e := range c.Events {
 		event, err := readEvent(e.Leaf)
 		if err != nil {
-			return nil, fmt.Errorf("event %d: %w", e.Seq, err)
+			return nil, fmt.Errorf("%w: event %d is no event as the ledger writes them", ErrContradictory, e.Seq)
 		}
 		_, _ = s.tell(event) // what is wrong with it is for whoever verifies
 		p.Events = append(p.Events, event)
 	}
 	var err error
 	if p.outcome, err = s.tellOutcome(c.Request); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrContradictory, err)
 	}
 	if err := p.outcome.read(c.Document); err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package capsule
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -20,6 +21,9 @@ type Sealed struct {
 	files   []Attachment
 }
 
+// ErrContradictory is of events that are none, or do not tell of the request.
+var ErrContradictory = errors.New("the ledger contradicts itself")
+
 // Seal makes the manifest of a capsule, has it signed with the ledger's key, and
 // makes the page for people.
 func Seal(c Contents, sign func(text string) ([]byte, error)) (*Sealed, error) {
@@ -30,23 +34,27 @@ func Seal(c Contents, sign func(text string) ([]byte, error)) (*Sealed, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(page) > maxPage {
+		return nil, fmt.Errorf("%w: the page of %s has more than %d bytes", ErrTooLarge, c.Request, maxPage)
+	}
 	return seal(c, page, sign)
 }
 
 // check refuses what whoever verifies a capsule would refuse for its size alone.
 func (c Contents) check() error {
-	leaves := 0
+	leaves, proofs := 0, 0
 	for _, e := range c.Events {
 		leaves += len(e.Leaf)
+		proofs += len(c.Checkpoint) + 45*len(e.Path) // a line for each hash
 	}
 	switch {
 	case len(c.Document) > maxDocument, len(c.Model) > maxPublished, len(c.Policy) > maxPublished, len(c.Timestamp) > maxTimestamp,
 		len(c.Checkpoint) > maxNote, len(c.Trust) > ledger.MaxTrust:
 		return fmt.Errorf("%w: a document of %s is larger than a capsule holds", ErrTooLarge, c.Request)
-	case leaves > maxLeaves:
-		return fmt.Errorf("%w: the events of %s have %d bytes together, and a capsule holds %d", ErrTooLarge, c.Request, leaves, maxLeaves)
+	case proofs > maxProofs:
+		return fmt.Errorf("%w: the proofs of the events of %s have more than %d bytes together", ErrTooLarge, c.Request, maxProofs)
 	}
-	return nil
+	return c.checkEvents(leaves)
 }
 
 func seal(c Contents, page []byte, sign func(text string) ([]byte, error)) (*Sealed, error) {

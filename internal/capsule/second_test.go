@@ -15,6 +15,7 @@ import (
 	"github.com/eucora/eucora/internal/capsule/capsuletest"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	cosignature "github.com/transparency-dev/formats/note"
 )
 
 // second is the other verifier, in a process that answers as long as it is asked.
@@ -275,6 +276,33 @@ func TestSecondOpinionOfTrust(t *testing.T) {
 		head + strings.Repeat("# a comment\n", 6000) + "quorum a\n",
 	} {
 		s.agrees(capsuletest.Case{Name: fmt.Sprintf("trust policy %d, the capsule's own: %q", i, text), Capsule: m.With("trust", []byte(text)).Sealed(w.Name(), w.Signer)})
+	}
+	s.tell()
+}
+
+// TestSecondOpinionOfWitnesses: of who can be a witness at all, and where.
+func TestSecondOpinionOfWitnesses(t *testing.T) {
+	s := newSecond(t)
+	w := capsuletest.Stories()[1].Make()
+	m := capsuletest.Unpack(w.Capsule(false))
+	log, witness := w.Signer.VerifierKey(), w.Witness.Key
+	_, modern, err := cosignature.GenerateMLDSAKey("modern.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	policies := []string{fmt.Sprintf("log %s\nwitness a %s\nwitness m %s\nquorum a\n", log, witness, modern)}
+	for _, url := range []string{
+		"https://w.example", "HtTpS://W.example:8443/a%2fb/", "https://w.example/%", "https://w.example/%4", "https://w.example/%g0", "https://w.example/?%zz", "https://w.example/#%zz",
+		"https://w.example?x", "https://w.example#x", "https://user@w.example", "https://user:secret@w.example/", "https://@w.example", "https://w.example:80:80", "https://w.example:x",
+		"https://:80", "https://", "https:///", "https://[::1]", "https://[::1]:80/x", "https://[::ffff:192.0.2.1]", "https://[192.0.2.1]", "https://[:]", "https://[::1::]", "https://[12345::]",
+		"https://[1:2:3:4:5:6:7::]", "https://[1:2:3:4:5:6:7:8::]", "https://[1:2:3:4:5:6:7:8]", "https://[::01.2.3.4]", "https://[fe80::1%25a]", "https://[fe80::1%a]", "https://[::1", "https://::1",
+		"https://\u212a.example", "http\u017f://w.example", "https://w\u00e4.example", "https://w.example/\u00e4", "https://w.example/\xe4", "https://w.example/\r", "https://w.example/\x7f", "https://w.example/\x00",
+		"https://w.example/\\\"<>^`{|}[]", "https://w_1.example/~", "https://w%2e.example", "https://w!.example", "https:w.example", "//w.example", "wss://w.example", "https://w.example//",
+	} {
+		policies = append(policies, fmt.Sprintf("log %s\nwitness a %s %s\nquorum a\n", log, witness, url))
+	}
+	for i, text := range policies {
+		s.agrees(capsuletest.Case{Name: fmt.Sprintf("witness %d: %q", i, text), Capsule: m.With("trust", []byte(text)).Sealed(w.Name(), w.Signer)})
 	}
 	s.tell()
 }

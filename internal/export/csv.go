@@ -49,20 +49,40 @@ func csvLine(fields []string) []byte {
 	return []byte(line.String())
 }
 
-// inert makes of a field what no spreadsheet takes for a formula: where the
-// first visible character is one that begins a formula, or there is white space
-// in front, an apostrophe is put before it. One is also put before an
-// apostrophe, so that taking one leading apostrophe away always gives back what
-// was written.
+// separators are where spreadsheets may begin another cell inside of a field: where
+// the list separator is no comma, the quotes around the field are none to them.
+const separators = ";\t\r\n"
+
+// inert makes of a field what no spreadsheet takes for a formula: an apostrophe is
+// put before each piece, from the field's beginning or a separator on, that could
+// begin one. One is also put before an apostrophe, so that
+// taking one leading apostrophe away from each piece gives back what was written.
 func inert(field string) string {
-	if field == "" {
-		return field
+	var out strings.Builder
+	for first := true; field != ""; first = false {
+		piece := field
+		if at := strings.IndexAny(field, separators); at >= 0 {
+			piece = field[:at+1]
+		}
+		if beginsFormula(piece, first) {
+			out.WriteByte('\'')
+		}
+		out.WriteString(piece)
+		field = field[len(piece):]
 	}
-	visible := strings.TrimLeftFunc(field, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r) })
-	if visible != field || strings.ContainsRune("=+-@'\uff1d\uff0b\uff0d\uff20", []rune(visible)[0]) {
-		return "'" + field
+	return out.String()
+}
+
+// beginsFormula: the first visible character is one of those that do. In front of the
+// field even white space counts; inside, a quote does not hide what follows.
+func beginsFormula(piece string, first bool) bool {
+	visible := strings.TrimLeftFunc(piece, func(r rune) bool {
+		return unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == '"' && !first
+	})
+	if first && visible != piece {
+		return true
 	}
-	return field
+	return visible != "" && strings.ContainsRune("=+-@'\uff1d\uff0b\uff0d\uff20", []rune(visible)[0])
 }
 
 // why is the reason that an event gives: of the act, or of a decision in it.

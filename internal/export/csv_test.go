@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/csv"
 	"encoding/hex"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -37,24 +38,50 @@ func TestCSVIsRead(t *testing.T) {
 	}
 }
 
-// TestNoFormulas: nothing that a person or a machine wrote begins a formula, and
-// one apostrophe taken away gives back what was written.
+// undo gives back what a field was, from what stands in the file: as docs/exports.md says.
+func undo(field string) string {
+	return regexp.MustCompile(`(^|[;\t\r\n])'`).ReplaceAllString(field, "$1")
+}
+
+// TestNoFormulas: nothing that a person or a machine wrote begins a formula, also
+// where a spreadsheet splits otherwise than at commas; and what was written can be
+// had back.
 func TestNoFormulas(t *testing.T) {
-	for _, field := range []string{
-		"=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "\u00a0=1", "\u200b=1", "\ufeff=1", "＝1", "'=1", "'", " ", "=\"a\"\"b,c\"\r\n",
+	for field, want := range map[string]string{
+		"=1+1": "'=1+1", "+1": "'+1", "-1": "'-1", "@SUM(A1)": "'@SUM(A1)", "\t=1": "'\t'=1", "\r=1": "'\r'=1", "\n=1": "'\n'=1", " =1": "' =1", "\u00a0=1": "'\u00a0=1",
+		"\u200b=1": "'\u200b=1", "\ufeff=1": "'\ufeff=1", "＝1": "'＝1", "'=1": "''=1", "'": "''", " ": "' ", "=\"a\"\"b,c\"\r\n": "'=\"a\"\"b,c\"\r\n",
+		"fine;=1+1": "fine;'=1+1", "fine; =1+1": "fine;' =1+1", "a;b;@c;d": "a;b;'@c;d", "a\t-1": "a\t'-1", "so:\r\n- tests\n+ scans": "so:\r\n'- tests\n'+ scans",
+		"a;\"=1": "a;'\"=1", "a;\u200b\"\" ＝1": "a;'\u200b\"\" ＝1", ";=1": ";'=1", "a;'b": "a;''b", "a; 'b": "a;' 'b", "\n\n=": "'\n\n'=", "a;;=;\t=": "a;;'=;\t'=",
+		"": "", "erin": "erin", "7-Zip": "7-Zip", "a=b": "a=b", "2026-01-01T00:00:00Z": "2026-01-01T00:00:00Z", "<script>": "<script>", "192.0.2.1": "192.0.2.1", "::1": "::1",
+		"Mozilla/5.0 (X11; Linux x86_64; rv:144.0)": "Mozilla/5.0 (X11; Linux x86_64; rv:144.0)", "one\ntwo\n\nthree; four;": "one\ntwo\n\nthree; four;", "a;\"b\"": "a;\"b\"",
 	} {
+		if got := inert(field); got != want {
+			t.Errorf("%q became %q, want %q", field, got, want)
+		}
 		rows, err := csv.NewReader(strings.NewReader(string(csvLine([]string{"7", field, "7"})))).ReadAll()
 		if err != nil || len(rows) != 1 || len(rows[0]) != 3 {
 			t.Fatalf("%q: %q, %v", field, rows, err)
 		}
 		// The reader turns CRLF inside of a field into LF; the writer does not.
-		if got := rows[0][1]; got[0] != '\'' || got[1:] != strings.ReplaceAll(field, "\r\n", "\n") {
-			t.Errorf("%q became %q", field, got)
+		if got := undo(rows[0][1]); got != strings.ReplaceAll(field, "\r\n", "\n") {
+			t.Errorf("%q came back as %q", field, got)
 		}
 	}
-	for _, field := range []string{"", "erin", "7-Zip", "a=b", "2026-01-01T00:00:00Z", "<script>", "192.0.2.1", "::1"} {
-		if got := inert(field); got != field {
-			t.Errorf("%q became %q", field, got)
+}
+
+// TestSplitAtSemicolons: where the list separator is a semicolon, a spreadsheet takes
+// the file apart in another way, in which the quotes are no quotes. No cell of it is a
+// formula either.
+func TestSplitAtSemicolons(t *testing.T) {
+	formula := regexp.MustCompile(`^[\s"]*[=+\-@]`)
+	for _, field := range []string{`x;=cmd|'/c calc'!A1`, `x;"=cmd|'/c calc'!A1&"`, "x\n=1", "x\r\n\t=1", "x\t;\n-1+1", "=1;=1\n=1"} {
+		line := string(csvLine([]string{"7", field, "7"}))
+		for _, separator := range []string{";", "\t"} {
+			for cell := range strings.FieldsFuncSeq(line, func(r rune) bool { return r == '\r' || r == '\n' || string(r) == separator }) {
+				if formula.MatchString(cell) {
+					t.Errorf("%q, split at %q, has the cell %q", field, separator, cell)
+				}
+			}
 		}
 	}
 }

@@ -97,6 +97,9 @@ var mappings = map[cab.EventType]mapping{
 	cab.ModelChanged:        {entityManagement, create, medium, "published the risk model", "", false},
 	cab.PolicyChanged:       {entityManagement, create, medium, "put in force the policy", "", false},
 	cab.AccessRefused:       {apiActivity, other, high, "refused tokens from", "authenticate", true},
+	cab.ApprovalExpired:     {entityManagement, deactivate, informational, "recorded the end of the approval of", "", false},
+	cab.CABEscalated:        {entityManagement, update, low, "told others of", "", false},
+	cab.ExceptionEnding:     {entityManagement, update, low, "warned of the end of the exception", "", false},
 	cab.KeyChanged:          {entityManagement, byChange, medium, "changed the attestation key", "", false},
 }
 

@@ -52,9 +52,19 @@ func TestCapsuleOverHTTP(t *testing.T) {
 				t.Errorf("%s: %d %s", path, got.status, got.body)
 			}
 		}
+		head := w.send("ada", "HEAD", "/api/v1/capsules/"+name+"/?attachments=true", "")
+		if head.status != 200 || head.header.Get("Content-Type") != "application/zip" || head.body != "" || head.header.Get("Content-Length") != "" {
+			t.Errorf("HEAD: %d %v", head.status, head.header)
+		}
+		if got := w.send("eve", "HEAD", "/api/v1/capsules/"+name+"/", ""); got.status != 403 {
+			t.Errorf("HEAD by somebody else: %d", got.status)
+		}
 		digest := evidence.Digest([]byte(twoFindings))
 		if err := os.WriteFile(filepath.Join(w.files.Dir(), digest[:2], digest[2:]), []byte(strings.ToUpper(twoFindings)), 0o600); err != nil {
 			t.Fatal(err)
+		}
+		if got := w.send("ada", "HEAD", "/api/v1/capsules/"+name+"/?attachments=true", ""); got.status != 200 { // nothing is looked at
+			t.Errorf("HEAD with a file that was altered: %d", got.status)
 		}
 		if got := w.send("ada", "GET", "/api/v1/capsules/"+name+"/?attachments=true", ""); got.status != 409 || got.problem(t).Code != "EVIDENCE_TAMPERED" {
 			t.Errorf("with a file that was altered: %d %s", got.status, got.body)

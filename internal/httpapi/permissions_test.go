@@ -1,11 +1,14 @@
 package httpapi
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/eucora/eucora/internal/evidence"
+	"github.com/eucora/eucora/internal/store"
 	"github.com/eucora/eucora/internal/store/storetest"
 )
 
@@ -68,6 +71,8 @@ GET  /risk-models                        -          401 2   2   2   2   2   2   
 GET  /risk-models/{version}              -          401 2   2   2   2   2   2   2
 POST /risk-models/{version}/score        -          401 2   2   2   2   2   2   2
 GET  /policies                           -          401 2   2   2   2   2   2   2
+GET  /notices                            -          401 403 403 403 403 403 403 2
+POST /notices/{id}/resend                dead       401 403 403 403 403 403 403 2
 `
 
 // bodies are good bodies for the routes that take one.
@@ -170,6 +175,8 @@ func (w *world) thing(key, kind string) (path, body string) {
 		of.deployment = w.post("erin", "/api/v1/deployments/", `{"app_name":"a","version":"1","target_ring":"LAB"}`).member(w.t, "id")
 		of.evidence = w.post("erin", "/api/v1/evidence/", `{"deployment_intent_id":"`+of.deployment+`","evidence_data":`+evidenceData("low")+`}`).member(w.t, "id")
 		body = `{"evidence_package_id":"` + of.evidence + `"}`
+	case "dead":
+		return strings.Replace(path, "{id}", w.deadNotice(), 1), body
 	case "blocked":
 		of = w.submitted("high")
 		w.post("sam", "/api/v1/cab/exceptions/"+of.exception+"/reject/", `{"rationale":"no"}`)
@@ -216,4 +223,22 @@ func TestOwnThingsAfterARoleChange(t *testing.T) {
 		}
 		w.post("carol", "/api/v1/cab/"+blocked.request+"/approve/", `{"rationale":"the third person"}`)
 	})
+}
+
+// deadNotice is the id of a notice that was given up.
+func (w *world) deadNotice() string {
+	w.t.Helper()
+	w.notices++
+	job := store.NewJob("chat", fmt.Sprint(w.notices), []byte(`{"notice":{"type":"CAB_SUBMITTED"}}`), w.clock())
+	if err := w.store.Update(w.ctx, func(tx *store.Tx) error { tx.Enqueue(job); return nil }); err != nil {
+		w.t.Fatal(err)
+	}
+	jobs, err := w.store.ClaimJobs(w.ctx, "chat", "test", w.clock().Add(time.Second), time.Minute, 9)
+	if err != nil || len(jobs) != 1 {
+		w.t.Fatal(jobs, err)
+	}
+	if err := w.store.FailJob(w.ctx, jobs[0], errors.New("gone"), w.clock(), true); err != nil {
+		w.t.Fatal(err)
+	}
+	return job.ID
 }

@@ -123,6 +123,9 @@ func (s *Server) allRoutes() []route {
 		{get, "/risk-models", cab.ReadModels, "Published risk models", ok, nil, nil, api.List[api.Published]{}, s.listModels, false},
 		{get, "/risk-models/{version}", cab.ReadModels, "One risk model", ok, nil, nil, api.Published{}, s.getModel, false},
 		{post, "/risk-models/{version}/score", cab.ReadModels, "Score evidence without storing it", ok, nil, api.Score{}, api.Scored{}, s.score, true},
+		{get, "/notices", cab.Administer, "Notices on their way, and those given up", ok, append(paging, param{"dead", "true: only those given up", false}), nil, api.List[api.Notice]{}, s.listNotices, false},
+		{post, "/notices/{id}/resend", cab.Administer, "Try a notice again that was given up", ok, nil, nil, api.Notice{}, s.resendNotice, false},
+
 		{get, "/policies", cab.ReadModels, "Published policies", ok, nil, nil, api.List[api.Published]{}, s.listPolicies, false},
 	}
 }

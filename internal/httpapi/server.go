@@ -15,6 +15,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -45,6 +46,12 @@ type Server struct {
 	routes  []route
 	spec    *spec
 	metrics *metrics.Set
+
+	followed struct { // how far witnesses had followed when /metrics last asked
+		sync.Mutex
+		at    time.Time
+		state workflow.Witnessing
+	}
 }
 
 // base is where the API lives.
@@ -89,6 +96,11 @@ func (s *Server) WitnessFailed(name string) {
 	s.metrics.GetOrCreateCounter(fmt.Sprintf(`eucora_witness_failures_total{witness=%q}`, name)).Inc()
 }
 
+// NoticeTried counts an attempt to send a notice: sent, failed or dead.
+func (s *Server) NoticeTried(channel, outcome string) {
+	s.metrics.GetOrCreateCounter(fmt.Sprintf(`eucora_notices_total{channel=%q,outcome=%q}`, channel, outcome)).Inc()
+}
+
 // TimestampFailed counts a call to a time-stamping authority that brought none.
 func (s *Server) TimestampFailed() {
 	s.metrics.GetOrCreateCounter("eucora_timestamp_failures_total").Inc()
@@ -99,15 +111,22 @@ func (s *Server) writeWitnessing(w io.Writer, r *http.Request) {
 	if s.Service.Witnesses() == nil {
 		return
 	}
-	state, err := s.Service.Witnessing(r.Context())
-	if err != nil {
-		return // the counters of failed calls say it
+	s.followed.Lock()
+	defer s.followed.Unlock()
+	if now := s.Clock(); now.Sub(s.followed.at).Abs() >= time.Second { // anybody may ask, as often as they like
+		state, err := s.Service.WitnessState(r.Context())
+		if err != nil {
+			fmt.Fprintln(w, "eucora_ledger_readable 0")
+			return
+		}
+		s.followed.at, s.followed.state = now, state
 	}
+	state := s.followed.state
 	age := 0.0
 	if !state.Since.IsZero() {
 		age = s.Clock().Sub(state.Since).Seconds()
 	}
-	fmt.Fprintf(w, "eucora_ledger_events %d\neucora_ledger_witnessed_events %d\neucora_ledger_unwitnessed_seconds %g\n", state.Size, state.Witnessed, age)
+	fmt.Fprintf(w, "eucora_ledger_readable 1\neucora_ledger_events %d\neucora_ledger_witnessed_events %d\neucora_ledger_unwitnessed_seconds %g\n", state.Size, state.Witnessed, age)
 }
 
 // ServeHTTP is the outermost layer: correlation id, security headers, panics,

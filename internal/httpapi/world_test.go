@@ -42,6 +42,7 @@ type world struct {
 	clock   func() time.Time
 	tokens  map[string]string // by user name
 	ids     map[string]string
+	notices int // that the test has made
 }
 
 // logged collects the log.

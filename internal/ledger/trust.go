@@ -4,7 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
-	"net/url"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
@@ -129,19 +129,35 @@ func (t *Trust) addWitness(args []string) error {
 		}
 	}
 	if len(args) == 3 {
-		w.URL = strings.TrimSuffix(args[2], "/")
-		if u, err := url.Parse(w.URL); err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" {
-			return fmt.Errorf("witness %s: %q is not the address of a witness", w.Name, args[2])
+		if !isAddress(args[2]) { // it may hold a password, and is not shown
+			return fmt.Errorf("witness %s: what stands behind its key is not the address of a witness: want http or https, a host without a user, perhaps a port and a path, all in ASCII", w.Name)
 		}
+		w.URL = strings.TrimSuffix(args[2], "/")
 	}
 	t.members[w.Name] = member{witness: len(t.Witnesses)}
 	t.Witnesses = append(t.Witnesses, w)
 	return nil
 }
 
-// witnessKey checks that a vkey is whole: its hash is that of its name and key,
-// as a note's key or as a cosigner's (both are written in the field).
+var address = regexp.MustCompile(`^[hH][tT][tT][pP][sS]?://(?:[0-9A-Za-z._~-]+|\[([0-9A-Fa-f:.]+)\])(?::[0-9]*)?(?:/(?:[!-$&-~]|%[0-9A-Fa-f]{2})*)?$`)
+
+// isAddress reports whether a URL is one that every reader of a policy takes for
+// the same.
+func isAddress(url string) bool {
+	parts := address.FindStringSubmatch(url)
+	if parts == nil || parts[1] == "" {
+		return parts != nil
+	}
+	ip, err := netip.ParseAddr(parts[1])
+	return err == nil && ip.Is6()
+}
+
+// witnessKey checks that a vkey is of Ed25519 and whole: its hash is that of its
+// name and key, as a note's key or as a cosigner's (both are written in the field).
 func witnessKey(key string) (string, error) {
+	if kind := algorithm(key); kind != ed25519Note && kind != ed25519Cosigner {
+		return "", fmt.Errorf("%q is not a witness's key of Ed25519 (algorithm %d or %d), and no others are known here", key, ed25519Note, ed25519Cosigner)
+	}
 	if asCosigner, err := cosignature.VKeyToCosignatureV1(key); err == nil {
 		return asCosigner, nil
 	}
@@ -155,14 +171,35 @@ func witnessKey(key string) (string, error) {
 	return key, nil
 }
 
+// Algorithms of keys, as vkeys have them (C2SP signed-note).
+const (
+	ed25519Note     = 1
+	ed25519Cosigner = 4
+)
+
+// algorithm is the algorithm of a vkey; 0 if that has no key.
+func algorithm(key string) byte {
+	if raw := rawKey(key); len(raw) > 0 {
+		return raw[0]
+	}
+	return 0
+}
+
 // material is the public key in a vkey, without its algorithm.
 func material(key string) string {
+	if raw := rawKey(key); len(raw) > 0 {
+		return string(raw[1:])
+	}
+	return key
+}
+
+func rawKey(key string) []byte {
 	parts := strings.SplitN(key, "+", 3)
 	raw, err := base64.StdEncoding.DecodeString(parts[len(parts)-1])
-	if err != nil || len(raw) == 0 {
-		return key
+	if err != nil {
+		return nil
 	}
-	return string(raw[1:])
+	return raw
 }
 
 func (t *Trust) free(name string) error {

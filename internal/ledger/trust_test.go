@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -145,12 +146,59 @@ func TestTrustThatIsNone(t *testing.T) {
 	}
 }
 
+// TestWitnessesThatAreNone: the second verifier and the format's description know
+// Ed25519 and plain addresses only; so does this one, and says what is wrong.
+func TestWitnessesThatAreNone(t *testing.T) {
+	log, w := newKey(t), newWitness(t, "witness.example/1")
+	_, other, err := cosignature.GenerateMLDSAKey("witness.example/2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	parse := func(line string) error {
+		_, err := ParseTrust([]byte("log " + log.VerifierKey() + "\nwitness w " + line + "\nquorum w\n"))
+		return err
+	}
+	if err := parse(other); err == nil || !strings.Contains(err.Error(), "line 2: witness w: ") || !strings.Contains(err.Error(), "Ed25519") {
+		t.Errorf("a key of ML-DSA: %v", err)
+	}
+	for _, url := range []string{
+		"https://w.example", "HTTPS://w.example:8443/a%20b/", "http://127.0.0.1", "http://[::1]:7380/x", "http://[::ffff:192.0.2.1]/", "https://w_1.example:/~a",
+	} {
+		if err := parse(w.key + " " + url); err != nil {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+	for _, url := range []string{
+		"https://user:secret@w.example", "https://user@w.example/", "https://w\u00e9.example", "https://w.example/\u00e9", "http\u017f://w.example", "https://\u212a.example",
+		"https://w.example/%zz", "https://w.example/?%zz", "https://w.example?x", "https://", "https:///x", "https://:80/x", "https://w.example:x/", "https://[::1/", "https://[:]/",
+		"https://[192.0.2.1]/", "https://[fe80::1%25eth0]/", "https://w%41.example/", "w.example", "ftp://w.example", "https://w.example/\x7f", "https://w.example/\xff", "https://w.example/\r",
+	} {
+		err := parse(w.key + " " + url)
+		if err == nil || !strings.Contains(err.Error(), "is not the address of a witness") || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%q: %v", url, err)
+		}
+	}
+}
+
 func FuzzParseTrust(f *testing.F) {
 	f.Add([]byte("log x\nwitness a b c\ngroup g any a\nquorum g\n"))
 	f.Add([]byte("quorum none\n"))
+	whole := "log " + newKey(f).VerifierKey() + "\nwitness w " + newWitness(f, "witness.example").key + " "
+	f.Add([]byte(whole + "https://w.example:8080/a%20b/\nquorum w\n"))
+	f.Add([]byte(whole + "http://[::ffff:192.0.2.1]/?x#y\nquorum w\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		if trust, err := ParseTrust(text); err == nil && trust.Log == nil {
+		trust, err := ParseTrust(text)
+		if err != nil {
+			return
+		}
+		if trust.Log == nil {
 			t.Error("a policy without a log")
+		}
+		for _, w := range trust.Witnesses { // whoever asks it reads its address in the same way
+			u, err := url.Parse(w.URL)
+			if w.URL != "" && (err != nil || u.Hostname() == "" || u.User != nil || (u.Scheme != "http" && u.Scheme != "https")) {
+				t.Errorf("%q: %v", w.URL, err)
+			}
 		}
 	})
 }

@@ -1,15 +1,18 @@
 package monitor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/eucora/eucora/api"
 	"github.com/eucora/eucora/internal/cab"
 	"github.com/eucora/eucora/internal/evidence"
+	"github.com/go-json-experiment/json"
 )
 
 // comparison is one walk over what the API shows.
@@ -20,6 +23,9 @@ type comparison struct {
 	began  time.Time            // by the clock here
 	seen   map[cab.Subject]bool // shown
 	later  []row                // shown otherwise than the log said when the walk began
+
+	scoring []string          // the models that are shown as the one that scores
+	names   map[string]string // the model that a policy names, by the policy's version
 }
 
 // maxLater bounds what is remembered of a walk: more than that does not change while
@@ -31,7 +37,7 @@ const maxLater = 100_000
 // to behind it. What it returns is the checkpoint that covers it all.
 func (w *Watch) compareRows(ctx context.Context, report *Report) (*kept, error) {
 	w.fold.mark()
-	c := &comparison{w, report, w.tree.Size(), w.Clock(), map[cab.Subject]bool{}, nil}
+	c := &comparison{Watch: w, report: report, marked: w.tree.Size(), began: w.Clock(), seen: map[cab.Subject]bool{}, names: map[string]string{}}
 	for _, walk := range []func(context.Context) error{c.deployments, c.packages, c.requests, c.exceptions, c.models, c.policies} {
 		if err := walk(ctx); err != nil {
 			return nil, err
@@ -49,7 +55,24 @@ func (w *Watch) compareRows(ctx context.Context, report *Report) (*kept, error) 
 			return nil, err
 		}
 	}
+	c.judgeScoring()
 	return after, c.gone()
+}
+
+// judgeScoring: the model that scores is the one that the policy in force names, or
+// one in force since the walk began. No event says it in so many words.
+func (c *comparison) judgeScoring() {
+	var may []string
+	for policy, model := range c.names {
+		digest := inForce(policy).digest()
+		if slices.ContainsFunc(c.fold.versions(inForce(policy).Subject), func(v version) bool { return v.digest == digest }) {
+			may = append(may, model)
+		}
+	}
+	slices.Sort(may)
+	if len(c.scoring) != 1 || !slices.Contains(may, c.scoring[0]) {
+		c.report.find("shown as the risk model that scores new evidence: %q; the policy in force names %q", c.scoring, may)
+	}
 }
 
 // skew is how far the clocks here and there may be apart.
@@ -131,13 +154,21 @@ func (c *comparison) said(of cab.Subject, seq int64) ([]byte, row, error) {
 	return leaf, row{title: string(of.Kind) + " " + of.ID}, err
 }
 
-// gone looks for rows that are not shown.
+// gone looks for rows that are not shown, in the order of the events that wrote them:
+// each round finds the same ones.
 func (c *comparison) gone() error {
+	var gone []cab.Subject
 	for subject := range c.fold.rows {
-		if c.seen[subject] || !c.fold.wasThere(subject, c.marked) {
-			continue
+		if !c.seen[subject] && c.fold.wasThere(subject, c.marked) {
+			gone = append(gone, subject)
 		}
-		seq := c.fold.versions(subject)[0].seq
+	}
+	wrote := func(s cab.Subject) int64 { return c.fold.versions(s)[0].seq }
+	slices.SortFunc(gone, func(a, b cab.Subject) int {
+		return cmp.Or(cmp.Compare(wrote(a), wrote(b)), cmp.Compare(a.Kind, b.Kind))
+	})
+	for _, subject := range gone {
+		seq := wrote(subject)
 		leaf, said, err := c.said(subject, seq)
 		if err != nil {
 			return err
@@ -220,11 +251,29 @@ func (c *comparison) published(ctx context.Context, kind cab.SubjectKind, list f
 		if err := c.shown(shownPublished(kind, p)); err != nil {
 			return err
 		}
-		if kind == cab.KindPolicy && p.Active {
-			if err := c.shown(inForce(p.Version)); err != nil {
-				return err
-			}
+		if err := c.use(kind, p, document); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// use takes in whether a policy is in force, and which model is in use by it.
+func (c *comparison) use(kind cab.SubjectKind, p api.Published, document []byte) error {
+	if kind == cab.KindModel {
+		if p.Active {
+			c.scoring = append(c.scoring, p.Version)
+		}
+		return nil
+	}
+	var policy struct {
+		RiskModel string `json:"risk_model"`
+	}
+	if json.Unmarshal(document, &policy) == nil { // if not, it names none
+		c.names[p.Version] = policy.RiskModel
+	}
+	if p.Active {
+		return c.shown(inForce(p.Version))
 	}
 	return nil
 }

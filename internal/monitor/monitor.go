@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -53,7 +54,8 @@ type Report struct {
 	Rows      int      `json:"rows"`
 	Root      string   `json:"root"`
 	Witnesses []string `json:"witnessed_by,omitzero"`
-	Findings  []string `json:"findings"`
+	Findings  []string `json:"findings"` // what is about history first
+	LeftOut   int      `json:"findings_left_out,omitzero"`
 }
 
 // contradiction is a finding about history: after it nothing else can be said.
@@ -68,13 +70,24 @@ func contradicts(shown []byte, format string, args ...any) error {
 	return &contradiction{fmt.Sprintf(format, args...), shown}
 }
 
-// maxFindings bounds a report: after that many the rest says nothing new.
+// maxFindings bounds a report: the others are counted.
 const maxFindings = 100
 
 func (r *Report) find(format string, args ...any) {
-	if len(r.Findings) < maxFindings {
-		r.Findings = append(r.Findings, fmt.Sprintf(format, args...))
+	if len(r.Findings) == maxFindings {
+		r.LeftOut++
+		return
 	}
+	r.Findings = append(r.Findings, fmt.Sprintf(format, args...))
+}
+
+// findFirst puts a finding before all others: it is never left out.
+func (r *Report) findFirst(what string) {
+	if len(r.Findings) == maxFindings {
+		r.Findings = r.Findings[:maxFindings-1]
+		r.LeftOut++
+	}
+	r.Findings = slices.Insert(r.Findings, 0, what)
 }
 
 // New watches a log.
@@ -106,7 +119,7 @@ func (w *Watch) Round(ctx context.Context) (Report, error) {
 	if !ok {
 		return report, err
 	}
-	report.find("%s", found.what)
+	report.findFirst(found.what)
 	if found.shown == nil {
 		return report, nil
 	}

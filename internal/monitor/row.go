@@ -123,8 +123,11 @@ func saidRequest(r *cab.Request) row {
 		ContentHash: r.ContentHash, RiskScore: r.Score.Float(), RiskModelVersion: r.ModelVersion, PolicyVersion: r.PolicyVersion,
 		Status: string(r.Status), Urgency: string(r.Urgency), SubmittedBy: person(r.SubmittedBy), SubmittedAt: r.SubmittedAt, DueAt: r.DueAt,
 		ValidUntil: &r.ValidUntil, EndReason: r.EndReason, Notes: r.Notes,
-		Gate: api.Gate{Decision: string(r.Gate.Decision), Guards: r.Gate.Guards, Rationale: r.Gate.Rationale},
+		Gate: api.Gate{
+			Decision: string(r.Gate.Decision), Thresholds: api.Thresholds(r.Gate.Thresholds), Guards: r.Gate.Guards, Rationale: r.Gate.Rationale, WaitsFor: r.Gate.WaitsFor,
+		},
 	}
+	shown.RiskTier.Tier, _ = cab.Tier(r.Score, r.Gate.Thresholds)
 	for _, reviewer := range r.Reviewers {
 		shown.Reviewers = append(shown.Reviewers, person(reviewer))
 	}
@@ -142,7 +145,8 @@ func shownRequest(r api.Request) row {
 		{"risk_model_version", r.RiskModelVersion}, {"policy_version", r.PolicyVersion}, {"urgency", r.Urgency},
 		{"submitted_by", who(&r.SubmittedBy)}, {"submitted_at", at(r.SubmittedAt)}, {"due_at", at(r.DueAt)}, {"valid_until", when(r.ValidUntil)},
 		{"end_reason", r.EndReason}, {"notes", r.Notes}, {"reviewers", strings.Join(reviewers, ", ")},
-		{"gate.decision", r.Gate.Decision}, {"gate.guards", strings.Join(r.Gate.Guards, "\n")}, {"gate.rationale", r.Gate.Rationale},
+		{"risk_tier", r.RiskTier.Tier}, {"gate.decision", r.Gate.Decision}, {"gate.thresholds", fmt.Sprintf("auto %d, review %d", r.Gate.Thresholds.Auto, r.Gate.Thresholds.Review)},
+		{"gate.guards", strings.Join(r.Gate.Guards, "\n")}, {"gate.rationale", r.Gate.Rationale}, {"gate.waits_for", r.Gate.WaitsFor},
 	}}
 }
 

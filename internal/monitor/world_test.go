@@ -3,6 +3,7 @@ package monitor_test
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 	"github.com/eucora/eucora/internal/identity"
 	"github.com/eucora/eucora/internal/ledger"
 	"github.com/eucora/eucora/internal/monitor"
+	"github.com/eucora/eucora/internal/risk"
 	"github.com/eucora/eucora/internal/store"
 	"github.com/eucora/eucora/internal/store/storetest"
 	"github.com/eucora/eucora/internal/workflow"
@@ -121,6 +123,18 @@ func (w *world) exec(db *sql.DB, text string, args ...any) {
 // somebody could who has the log's key too.
 func (w *world) consistently(db *sql.DB) {
 	w.t.Helper()
+	tree := w.tree(db)
+	w.exec(db, `DELETE FROM checkpoint`)
+	signed, err := w.signer.Sign(tree.Size(), tree.Root())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.exec(db, `INSERT INTO checkpoint (size, note, time) VALUES ($1, $2, 0)`, tree.Size(), string(signed))
+}
+
+// tree makes the tree anew, and signs nothing.
+func (w *world) tree(db *sql.DB) *ledger.Frontier {
+	w.t.Helper()
 	rows, err := db.Query(`SELECT leaf FROM event ORDER BY seq`)
 	if err != nil {
 		w.t.Fatal(err)
@@ -141,12 +155,7 @@ func (w *world) consistently(db *sql.DB) {
 		w.exec(db, `INSERT INTO ledger_tile (level, idx, data) VALUES ($1, $2, $3)`, tile.ID.Level, tile.ID.Index, tile.Data)
 	}
 	w.exec(db, `UPDATE ledger_state SET size = $1`, tree.Size())
-	w.exec(db, `DELETE FROM checkpoint`)
-	signed, err := w.signer.Sign(tree.Size(), tree.Root())
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.exec(db, `INSERT INTO checkpoint (size, note, time) VALUES ($1, $2, 0)`, tree.Size(), string(signed))
+	return &tree
 }
 
 func (w *world) client(name string) *api.Client {
@@ -256,6 +265,36 @@ func (w *world) ok(err error) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// secondModel publishes a model 2.0, which no policy names.
+func (w *world) secondModel() {
+	w.t.Helper()
+	model, err := risk.ParseCanonical([]byte(strings.Replace(string(risk.Embedded()[0].Document()), `"version":"1.0"`, `"version":"2.0"`, 1)))
+	w.ok(err)
+	_, err = w.service.PublishModel(ctx, workflow.Call{Actor: cab.Setup}, model)
+	w.ok(err)
+}
+
+// lie serves what the server answers to a path as change makes it.
+func lie[T any](w *world, honest http.Handler, path string, change func(answer *T)) {
+	w.t.Helper()
+	w.handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != path {
+			honest.ServeHTTP(rw, r)
+			return
+		}
+		recorded := httptest.NewRecorder()
+		honest.ServeHTTP(recorded, r)
+		var answer T
+		w.ok(json.Unmarshal(recorded.Body.Bytes(), &answer))
+		change(&answer)
+		body, err := json.Marshal(answer)
+		w.ok(err)
+		rw.Header().Set("Content-Type", "application/json")
+		_, err = rw.Write(body)
+		w.ok(err)
+	})
 }
 
 // grow adds events that are about nothing.

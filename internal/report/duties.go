@@ -24,8 +24,16 @@ const (
 
 // duties tries every rule on everything that it is about, while the events go
 // by: what held at that moment is what counts. Nothing here asks the rules that
-// let the events come about; it reads what was written.
+// let the events come about; it reads what was written. What was tried before the
+// period is counted when something in the period rests on it.
 type duties struct{ checks []Check }
+
+// trial is one rule tried on one event about a request.
+type trial struct {
+	rule      int
+	on        *exception // of the request; nil: the request itself
+	violation *Violation // nil: the rule holds
+}
 
 func newDuties() duties {
 	return duties{[]Check{
@@ -43,24 +51,66 @@ func newDuties() duties {
 	}}
 }
 
-// try counts a test of a rule, and names what violates it.
-func (d *duties) try(rule int, e cab.Event, name string, by Who, holds bool, detail string) {
-	check := &d.checks[rule]
-	check.Tested++
+// try keeps with the request what a rule says of an event on it or on an exception
+// of it.
+func (r *request) try(rule int, e cab.Event, on *exception, by Who, holds bool, detail string) {
+	t := trial{rule: rule, on: on}
 	if !holds {
-		check.Violations = append(check.Violations, Violation{Seq: e.Seq, At: e.Time, Subject: name, Person: by.Name, Detail: detail})
+		name := r.row.Name
+		if on != nil {
+			name = on.row.Name
+		}
+		t.violation = &Violation{Seq: e.Seq, At: e.Time, Subject: name, Person: by.Name, Detail: detail}
 	}
+	r.trials = append(r.trials, t)
+}
+
+// count counts what was tried on a request, once.
+func (d *duties) count(r *request) {
+	for _, t := range r.trials[r.counted:] {
+		check := &d.checks[t.rule]
+		check.Tested++
+		if t.violation != nil {
+			check.Violations = append(check.Violations, *t.violation)
+		}
+	}
+	r.counted = len(r.trials)
+}
+
+// unfounded says why the approval that a request's row shows is none: because no
+// decision in the ledger made it so, on the evidence with this hash, or because the
+// decision, its votes or the exception that it rests on broke a rule.
+func (r *request) unfounded(e cab.Event, contentHash string) []string {
+	d := r.decision
+	switch {
+	case d == nil:
+		return []string{fmt.Sprintf("no event decided %s, and its row says %s", r.row.Name, r.row.Status)}
+	case d.Decision != r.row.Status || !d.ValidUntil.Equal(r.row.ValidUntil):
+		return []string{fmt.Sprintf("event %d decided %s as %s until %s, and its row says %s until %s", r.seq, r.row.Name, d.Decision, stamp(d.ValidUntil), r.row.Status, stamp(r.row.ValidUntil))}
+	case d.ContentHash != contentHash:
+		return []string{fmt.Sprintf("event %d decided %s on other evidence than the latest package", r.seq, r.row.Name)}
+	}
+	if r.row.Gate.Decision == cab.GateException && !r.restsOnActive(e) {
+		return []string{fmt.Sprintf("no event granted the exception that %s rests on", r.row.Name)}
+	}
+	var reasons []string
+	for _, t := range r.trials {
+		if v := t.violation; v != nil && (t.on == nil || t.on.row.ID == r.row.ExceptionID) {
+			reasons = append(reasons, fmt.Sprintf("event %d on %s broke a rule of separation: %s", v.Seq, v.Subject, v.Detail))
+		}
+	}
+	return reasons
 }
 
 // decision tries the rules on a decision that has just been folded.
-func (d *duties) decision(e cab.Event, r *request, accounts map[string]cab.Principal) {
+func (r *request) tryDecision(e cab.Event, accounts map[string]cab.Principal) {
 	decider := who(r.decision.Decider)
-	try := func(rule int, holds bool, detail string) { d.try(rule, e, r.row.Name, decider, holds, detail) }
+	try := func(rule int, holds bool, detail string) { r.try(rule, e, nil, decider, holds, detail) }
 	try(dutySameEvidence, r.decision.ContentHash == r.row.ContentHash && r.decision.Score == r.row.Score && r.decision.PolicyVersion == r.row.PolicyVersion,
 		"the decision names other evidence, another score or another policy than the request")
 	try(dutyAttributed, r.decision.Decider == e.Actor, fmt.Sprintf("the event was written by %s (%s)", e.Actor.Name, e.Actor.Role))
 	if r.row.Gate.Decision == cab.GateException && r.decision.Decision.Approved() {
-		try(dutyExceptionHeld, r.restsOnActive(e), "no exception that it names was in force")
+		try(dutyExceptionHeld, r.restsOnActive(e), "no exception that it names had been granted and was in force")
 	}
 	if r.decision.Decision == cab.AutoApproved || r.decision.Decider.Role == cab.System {
 		try(dutyByRule, r.decision.Decision == cab.AutoApproved && r.decision.Decider == cab.RiskGate && r.row.Gate.Decision == cab.GateAuto && len(r.votes) == 0,
@@ -71,44 +121,44 @@ func (d *duties) decision(e cab.Event, r *request, accounts map[string]cab.Princ
 	try(dutyAuthor, decider.ID != r.row.PackageOwner && decider.ID != r.row.IntentOwner, "made the evidence or the intent")
 	try(dutyRole, holds(accounts, r.decision.Decider, cab.CABMember), roleDetail(accounts, r.decision.Decider))
 	try(dutyQuorum, r.hasQuorum(), fmt.Sprintf("%s with %s of %d needed", r.decision.Decision, plural(r.approvals(), "approving vote", "approving votes"), r.row.Quorum))
-	d.apart(e, r, decider)
+	r.tryApart(e, decider)
 }
 
-// apart: the people who decided exceptions of a request, and those who decided
+// tryApart: the people who decided exceptions of a request, and those who decided
 // the request.
-func (d *duties) apart(e cab.Event, r *request, decider Who) {
+func (r *request) tryApart(e cab.Event, decider Who) {
 	for _, x := range r.exceptions {
 		if x.row.Approver == nil {
 			continue
 		}
 		approver := *x.row.Approver
 		voted := slices.ContainsFunc(r.votes, func(v cab.Vote) bool { return v.Voter.ID == approver.ID })
-		d.try(dutyExceptionApart, e, x.row.Name, person(approver), approver.ID != decider.ID && !voted, "also voted on or decided "+r.row.Name)
+		r.try(dutyExceptionApart, e, x, person(approver), approver.ID != decider.ID && !voted, "also voted on or decided "+r.row.Name)
 	}
 }
 
-func (d *duties) vote(e cab.Event, r *request, accounts map[string]cab.Principal) {
+func (r *request) tryVote(e cab.Event, accounts map[string]cab.Principal) {
 	v := r.votes[len(r.votes)-1]
 	voter := person(v.Voter)
 	asked := slices.ContainsFunc(r.exceptions, func(x *exception) bool { return x.row.Requester.ID == voter.ID })
 	involved := []string{r.row.SubmittedBy.ID, r.row.PackageOwner, r.row.IntentOwner}
-	d.try(dutyVoter, e, r.row.Name, voter, !asked && !slices.Contains(involved, voter.ID), "submitted, made, or asked for an exception")
-	d.try(dutyRole, e, r.row.Name, voter, holds(accounts, e.Actor, cab.CABMember), roleDetail(accounts, e.Actor))
-	d.try(dutyAttributed, e, r.row.Name, voter, v.Voter == e.Actor.Person(), "the event was written by "+e.Actor.Name)
+	r.try(dutyVoter, e, nil, voter, !asked && !slices.Contains(involved, voter.ID), "submitted, made, or asked for an exception")
+	r.try(dutyRole, e, nil, voter, holds(accounts, e.Actor, cab.CABMember), roleDetail(accounts, e.Actor))
+	r.try(dutyAttributed, e, nil, voter, v.Voter == e.Actor.Person(), "the event was written by "+e.Actor.Name)
 }
 
-func (d *duties) exception(e cab.Event, x *exception, accounts map[string]cab.Principal) {
+func (x *exception) try(e cab.Event, accounts map[string]cab.Principal) {
 	approver := who(e.Actor)
 	if x.row.Approver != nil {
 		approver = person(*x.row.Approver)
 	}
 	r := x.of.row
 	involved := []string{x.row.Requester.ID, x.row.SubmitterID, r.SubmittedBy.ID, r.PackageOwner, r.IntentOwner}
-	d.try(dutyExceptionOwn, e, x.row.Name, approver, !slices.Contains(involved, approver.ID), "asked for it, submitted its request, or made its evidence or intent")
-	d.try(dutyRole, e, x.row.Name, approver, holds(accounts, e.Actor, cab.SecurityReviewer), roleDetail(accounts, e.Actor))
-	d.try(dutyAttributed, e, x.row.Name, approver, approver.ID == e.Actor.ID, "the event was written by "+e.Actor.Name)
+	x.of.try(dutyExceptionOwn, e, x, approver, !slices.Contains(involved, approver.ID), "asked for it, submitted its request, or made its evidence or intent")
+	x.of.try(dutyRole, e, x, approver, holds(accounts, e.Actor, cab.SecurityReviewer), roleDetail(accounts, e.Actor))
+	x.of.try(dutyAttributed, e, x, approver, approver.ID == e.Actor.ID, "the event was written by "+e.Actor.Name)
 	voted := slices.ContainsFunc(x.of.votes, func(v cab.Vote) bool { return v.Voter.ID == approver.ID })
-	d.try(dutyExceptionApart, e, x.row.Name, approver, !voted, "had voted on "+r.Name)
+	x.of.try(dutyExceptionApart, e, x, approver, !voted, "had voted on "+r.Name)
 }
 
 // holds reports whether an account had a role when it acted: by the event, and
@@ -156,6 +206,6 @@ func (r *request) hasQuorum() bool {
 
 func (r *request) restsOnActive(e cab.Event) bool {
 	return slices.ContainsFunc(r.exceptions, func(x *exception) bool {
-		return x.row.ID == r.row.ExceptionID && x.row.Active(e.Time)
+		return x.row.ID == r.row.ExceptionID && x.granted && x.row.Active(e.Time)
 	})
 }

@@ -14,7 +14,10 @@ import (
 // the period is about.
 type Builder struct {
 	since, until time.Time
-	next         int64 // the place of the event that comes next
+	next         int64     // the place of the event that comes next
+	at           time.Time // of the newest event, or of an earlier one that says later: replicas' clocks differ, and a period must not be cut into the order
+	atSeq        int64     // the event that says so
+	leftOut      int       // events beyond the end that are dated before it, by more than clocks differ
 	first, last  *int64
 
 	deployments map[string]*deployment
@@ -31,6 +34,7 @@ type Builder struct {
 type deployment struct {
 	row           cab.Deployment
 	latestPackage string
+	latestHash    string // of the package's document
 }
 
 type request struct {
@@ -43,15 +47,21 @@ type request struct {
 	openBefore bool  // when the period began
 	submitted  bool  // in the period
 	decided    bool  // in the period
+	trials     []trial
+	counted    int // how many of them the duties count
 }
 
 type exception struct {
 	row     cab.Exception
 	of      *request
+	granted bool // by an event that says so
 	touched bool // by an event in the period
 	ended   time.Time
 	endedBy cab.Actor
 }
+
+// skew is how far the clocks of replicas may be apart without a finding.
+const skew = 5 * time.Minute
 
 // New begins a report on a period: from since on, before until.
 func New(since, until time.Time) *Builder {
@@ -73,10 +83,14 @@ func (b *Builder) Add(e cab.Event) error {
 	if !slices.Contains(cab.EventTypes(), e.Type) {
 		return fmt.Errorf("event %d is of the unknown type %q", e.Seq, e.Type)
 	}
-	if !e.Time.Before(b.until) {
+	if e.Time.After(b.at) && b.at.Before(b.until) {
+		b.at, b.atSeq = e.Time, e.Seq
+	}
+	if !b.at.Before(b.until) {
+		count(&b.leftOut, e.Time.Before(b.until.Add(-skew)))
 		return nil
 	}
-	if b.within(e) {
+	if b.within() {
 		b.counts[e.Type]++
 		seq := e.Seq
 		if b.first == nil {
@@ -92,11 +106,20 @@ func (b *Builder) Add(e cab.Event) error {
 	return nil
 }
 
-func (b *Builder) within(e cab.Event) bool { return !e.Time.Before(b.since) && e.Time.Before(b.until) }
+// within reports whether the newest event is of the period.
+func (b *Builder) within() bool { return !b.at.Before(b.since) && b.at.Before(b.until) }
 
-// addStart judges a start by what was so before it.
+// count counts what was tried on a request, if something in the period did it.
+func (b *Builder) count(r *request) {
+	if b.within() {
+		b.duties.count(r)
+	}
+}
+
+// addStart judges a start by what was so before it, and by the decision that it
+// rests on, also if that was made before the period.
 func (b *Builder) addStart(e cab.Event) error {
-	if e.Type != cab.DeploymentStarted || !b.within(e) {
+	if e.Type != cab.DeploymentStarted || !b.within() {
 		return nil
 	}
 	d := b.deployments[e.DeploymentID]
@@ -108,11 +131,16 @@ func (b *Builder) addStart(e cab.Event) error {
 	}
 	var latest *cab.Request
 	var exceptions []cab.Exception
-	if r := b.byPackage[d.latestPackage]; r != nil {
+	r := b.byPackage[d.latestPackage]
+	if r != nil {
 		latest, start.Request, exceptions = &r.row, r.row.Name, r.exceptionRows()
+		b.duties.count(r)
 	}
-	standing := cab.Stand(e.Time, d.latestPackage, latest, exceptions)
-	start.Approved, start.Reasons = standing.Approved, standing.Reasons
+	start.Reasons = cab.Stand(e.Time, d.latestPackage, latest, exceptions).Reasons
+	if len(start.Reasons) == 0 { // by the row; and by the decision?
+		start.Reasons = r.unfounded(e, d.latestHash)
+	}
+	start.Approved = len(start.Reasons) == 0
 	b.report.Starts = append(b.report.Starts, start)
 	return nil
 }
@@ -131,7 +159,7 @@ func (b *Builder) addDeployment(e cab.Event) error {
 		if d == nil {
 			return fmt.Errorf("deployment %s was never created", row.DeploymentID)
 		}
-		d.latestPackage = row.ID
+		d.latestPackage, d.latestHash = row.ID, row.ContentHash
 	}
 	return nil
 }
@@ -155,15 +183,17 @@ func (b *Builder) addException(e cab.Event) error {
 		of.exceptions = append(of.exceptions, x)
 	}
 	x.row = *row
-	x.touched = x.touched || b.within(e)
+	x.granted = x.granted || e.Type == cab.ExceptionApproved
+	x.touched = x.touched || b.within()
 	switch e.Type {
 	case cab.ExceptionRejected, cab.ExceptionRevoked:
 		x.ended, x.endedBy = e.Time, e.Actor
 	case cab.ExceptionExpired:
 		x.ended, x.endedBy = row.ExpiresAt, e.Actor
 	}
-	if b.within(e) && (e.Type == cab.ExceptionApproved || e.Type == cab.ExceptionRejected) {
-		b.duties.exception(e, x, b.accounts)
+	if e.Type == cab.ExceptionApproved || e.Type == cab.ExceptionRejected {
+		x.try(e, b.accounts)
+		b.count(x.of)
 	}
 	return nil
 }
@@ -183,13 +213,13 @@ func (b *Builder) addRequest(e cab.Event) error {
 			b.requests[row.ID], b.byPackage[row.PackageID] = r, r
 		}
 		r.row = *row
-		r.submitted = r.submitted || e.Type == cab.CABSubmitted && b.within(e)
-		if e.Time.Before(b.since) {
+		r.submitted = r.submitted || e.Type == cab.CABSubmitted && b.within()
+		if b.at.Before(b.since) {
 			r.openBefore = row.Status.Open()
 			r.forgetTexts()
 		}
 	}
-	if b.within(e) && (e.Type == cab.CABWithdrawn || e.Type == cab.ApprovalRevoked) {
+	if b.within() && (e.Type == cab.CABWithdrawn || e.Type == cab.ApprovalRevoked) {
 		return b.addEnding(e, map[cab.EventType]string{cab.CABWithdrawn: "withdrawn", cab.ApprovalRevoked: "revoked"}[e.Type], e.Data.Reason)
 	}
 	return nil
@@ -220,25 +250,26 @@ func (b *Builder) addDecision(e cab.Event) error {
 	}
 	if vote != nil {
 		r.votes = append(r.votes, *vote)
-		if b.within(e) {
-			b.duties.vote(e, r, b.accounts)
-		}
+		r.tryVote(e, b.accounts)
+		b.count(r)
 	}
 	if decision == nil {
 		return nil
 	}
-	if !decision.Decision.Decided() || decision.Decision == cab.Revoked {
-		return fmt.Errorf("%q is no decision on a request", decision.Decision)
+	if e.Type == cab.CABApproved && !decision.Decision.Approved() || e.Type == cab.CABRejected && decision.Decision != cab.RejectedByCAB ||
+		e.Type != cab.CABApproved && e.Type != cab.CABRejected {
+		return fmt.Errorf("%q is no decision that such an event makes", decision.Decision)
 	}
 	if r.decision != nil {
 		return fmt.Errorf("%s was decided before, by event %d", r.row.Name, r.seq)
 	}
-	r.decision, r.seq, r.decided = decision, e.Seq, b.within(e)
+	r.decision, r.seq, r.decided = decision, e.Seq, b.within()
+	r.tryDecision(e, b.accounts)
+	b.count(r)
 	if !r.decided {
 		r.forgetTexts()
 		return nil
 	}
-	b.duties.decision(e, r, b.accounts)
 	if e.Type == cab.CABRejected {
 		return b.addEnding(e, "rejected", decision.Rationale)
 	}
@@ -260,7 +291,7 @@ func (b *Builder) addAccount(e cab.Event) error {
 		return nil
 	}
 	b.accounts[p.ID] = *p
-	if b.within(e) {
+	if b.within() {
 		b.report.Accounts = append(b.report.Accounts, AccountChange{
 			Seq: e.Seq, At: e.Time, User: who(p.Actor()), What: e.Data.Reason, By: who(e.Actor),
 		})
@@ -270,7 +301,7 @@ func (b *Builder) addAccount(e cab.Event) error {
 
 // addOthers: what changes nothing that is folded.
 func (b *Builder) addOthers(e cab.Event) error {
-	if !b.within(e) {
+	if !b.within() {
 		return nil
 	}
 	d := e.Data

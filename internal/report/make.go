@@ -48,6 +48,10 @@ func (b *Builder) Report(made Made) *Report {
 	r.Endings, r.Starts, r.Tamperings, r.Accounts, r.Rules = some(r.Endings), some(r.Starts), some(r.Tamperings), some(r.Accounts), some(r.Rules)
 	r.Controls, r.NotShown = controls(), notShown()
 	r.Findings = findings(&r)
+	if b.leftOut > 0 {
+		r.Findings = append(r.Findings, fmt.Sprintf("Not in this report: %s dated before the end of the period, but standing in the ledger after event %d, which is dated %s.",
+			plural(b.leftOut, "event", "events"), b.atSeq, stamp(b.at)))
+	}
 	return &r
 }
 

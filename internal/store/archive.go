@@ -8,9 +8,6 @@ import (
 	"net/url"
 	"os"
 	"strings"
-
-	"github.com/eucora/eucora/internal/cab"
-	"github.com/eucora/eucora/internal/ledger"
 )
 
 // Archive is a database that is looked at and never written: what an auditor
@@ -86,36 +83,6 @@ func (a *Archive) text(ctx context.Context, statementText string) (found string,
 // names none. Whoever owns the database could have written another there.
 func (a *Archive) LedgerKey(ctx context.Context) (string, error) {
 	return a.text(ctx, `SELECT value FROM meta WHERE name = 'ledger_key'`)
-}
-
-// NewestCheckpoint is the newest signed checkpoint with its cosignatures, nil if
-// there is none; with a trust policy the newest that is said to be witnessed.
-func (a *Archive) NewestCheckpoint(ctx context.Context, trust *ledger.Trust) ([]byte, error) {
-	var found Checkpointed
-	err := a.engine.view(ctx, false, func(c conn) error {
-		r := &Reader{c}
-		whole, err := c.hasTable("cosignature")
-		switch {
-		case err != nil:
-			return err
-		case !whole: // of an older version
-			return c.run(statement{`SELECT note FROM checkpoint ORDER BY size DESC LIMIT 1`, nil, func(r row) error {
-				var note string
-				err := r.Scan(&note)
-				found.Note = []byte(note)
-				return err
-			}})
-		case trust != nil && trust.Required():
-			found, err = r.WitnessedCheckpoint()
-		default:
-			found, err = r.NewestCheckpoint()
-		}
-		return err
-	})
-	if cab.KindOf(err) == cab.NotFound {
-		return nil, nil
-	}
-	return found.Cosigned(), a.engine.explain(err)
 }
 
 // Verify checks the whole database: see [Archive.Verify].

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -32,14 +33,26 @@ type conn interface {
 	run(statements ...statement) error
 	// flush sends what is queued.
 	flush() error
-	// joinedLeaves is a statement whose one row is how many events there are from
-	// place $1 on and before $2, the first and the last place, and their leaves in
-	// order, with a newline after each but the last. (A leaf has none.)
-	joinedLeaves() string
+	// joinedLeaves reads the leaves of the events from a place on and before another,
+	// many at once and in order; it may stop where there are no more.
+	joinedLeaves(from, before int64, take func(joinedLeaves)) error
 	// hasTable reports whether the database has a table.
 	hasTable(name string) (bool, error)
 	// writes is how many writes have been queued so far.
 	writes() int
+}
+
+// joinedLeaves is how many events there are from a place on and before another, and
+// their leaves in order, with a newline after each but the last. (A leaf has none.)
+// The text is the connection's: whoever takes it keeps none of it.
+type joinedLeaves struct {
+	first, before, count int64
+	text                 []byte
+}
+
+// whole reports whether no event lacks, and no leaf has a newline in it.
+func (j joinedLeaves) whole() bool {
+	return j.count == j.before-j.first && int64(bytes.Count(j.text, newline)) == j.count-1
 }
 
 // write is a queued write.

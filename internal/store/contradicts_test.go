@@ -16,10 +16,11 @@ import (
 func TestNothingIsWrittenAfterAnotherTree(t *testing.T) {
 	forged := `UPDATE ledger_tile SET data = (SELECT o.data FROM ledger_tile o WHERE o.level = 0 AND o.idx = 0) WHERE level = 0 AND idx = 1`
 	for name, attack := range map[string][]string{
-		"another hash in the edge": {forged},
-		"another hash above it":    {`UPDATE ledger_tile SET data = (SELECT o.data FROM ledger_tile o WHERE o.level = 0 AND o.idx = 1) WHERE level = 1`},
-		"the tail is cut off":      {`DELETE FROM event WHERE seq >= 280`, `UPDATE ledger_state SET size = 280`},
-		"another's checkpoint":     {`UPDATE checkpoint SET note = 'somebody''s'`},
+		"another hash in the edge":                          {forged},
+		"another hash above it":                             {`UPDATE ledger_tile SET data = (SELECT o.data FROM ledger_tile o WHERE o.level = 0 AND o.idx = 1) WHERE level = 1`},
+		"the tail is cut off":                               {`DELETE FROM event WHERE seq >= 280`, `UPDATE ledger_state SET size = 280`},
+		"the checkpoints are taken away that a witness saw": {`INSERT INTO cosignature (size, witness, line, time) SELECT MAX(size), 'w', 'line', 1 FROM checkpoint`, `DELETE FROM checkpoint`},
+		"another's checkpoint":                              {`UPDATE checkpoint SET note = 'somebody''s'`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			storetest.Each(t, func(t *testing.T, e storetest.Engine) {

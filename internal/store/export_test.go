@@ -14,7 +14,7 @@ func OpenStepping(ctx context.Context, o Options, step func(what string)) (*Stor
 		return nil, err
 	}
 	whole.writer.stop()
-	s := &Store{engine: steppingEngine{whole.engine, step}, signer: whole.signer, log: whole.log, clock: whole.clock}
+	s := &Store{engine: steppingEngine{whole.engine, step}, signer: whole.signer, log: whole.log, clock: whole.clock, outbox: whole.outbox}
 	s.writer = newWriter(s, o.MaxBatch)
 	return s, nil
 }

@@ -80,8 +80,15 @@ func (g *growth) load(r Reader) error {
 // contradicts the first, are worse than no service: so nothing is written.
 func (g *growth) continues(r Reader, frontier *ledger.Frontier) error {
 	var signed string
-	err := r.c.run(statement{`SELECT note FROM checkpoint ORDER BY size DESC LIMIT 1`, nil, func(row row) error { return row.Scan(&signed) }})
-	if err != nil || signed == "" {
+	var size, shown int64
+	err := r.c.run(
+		statement{`SELECT size, note FROM checkpoint ORDER BY size DESC LIMIT 1`, nil, func(row row) error { return row.Scan(&size, &signed) }},
+		statement{
+			`SELECT MAX(size) FROM (SELECT COALESCE(MAX(size), 0) AS size FROM cosignature UNION ALL SELECT COALESCE(MAX(size), 0) FROM witnessed UNION ALL SELECT COALESCE(MAX(size), 0) FROM checkpoint_timestamp) AS others`,
+			nil, func(row row) error { return row.Scan(&shown) },
+		},
+	)
+	if err != nil {
 		return err
 	}
 	refuse := func(why error) error {
@@ -89,6 +96,12 @@ func (g *growth) continues(r Reader, frontier *ledger.Frontier) error {
 			Kind: cab.Internal, Code: "LEDGER_CONTRADICTS", Err: why,
 			Message: "the ledger in the database is not the one that was signed, so nothing is written or signed; stop the servers, keep the database as it is, and run eucora audit verify on it; then restore a backup that holds",
 		}
+	}
+	if shown > size {
+		return refuse(fmt.Errorf("others have seen a checkpoint of %d events, and the newest that is here has %d", shown, size))
+	}
+	if signed == "" {
+		return nil
 	}
 	verifier, err := ledger.NewVerifier(g.writer.store.signer.VerifierKey())
 	if err != nil {

@@ -151,11 +151,16 @@ func (r *Reader) EventTime(seq int64) (at time.Time, err error) {
 	return at, err
 }
 
-// WaitingForWitnesses are the requests whose automatic approval waits for them,
-// oldest first. The gate is stored as JSON that this program wrote.
+// WaitingForWitnesses are the requests whose automatic approval waits for them and
+// could be given now: gated by the policy in force, of their deployment's newest
+// package. The oldest first, at most 10,000. The gate is stored as JSON that this
+// program wrote.
 func (r *Reader) WaitingForWitnesses() ([]string, error) {
 	return all(r, func(row row, id *string) error { return row.Scan(id) },
-		`SELECT id FROM cab_request WHERE status = 'submitted' AND gate LIKE $1 ORDER BY submitted_at, id`, `%"waits_for":"`+cab.ForWitnesses+`"%`)
+		`SELECT id FROM cab_request WHERE status = 'submitted' AND gate LIKE $1
+			AND policy_version = (SELECT version FROM policy ORDER BY position DESC LIMIT 1)
+			AND package_id = `+latestOf("cab_request.deployment_id")+`
+			ORDER BY submitted_at, id LIMIT 10000`, `%"waits_for":"`+cab.ForWitnesses+`"%`)
 }
 
 // WitnessedUpTo is the size of the newest checkpoint that a witness (by its key)

@@ -16,6 +16,7 @@ import (
 	"github.com/eucora/eucora/internal/cab"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
@@ -366,7 +367,19 @@ func (c *postgresConn) hasTable(name string) (bool, error) {
 	return n > 0, err
 }
 
-func (c *postgresConn) joinedLeaves() string {
-	return `SELECT COUNT(*), COALESCE(MIN(seq), -1), COALESCE(MAX(seq), -1), COALESCE(string_agg(leaf, '\x0a'::bytea ORDER BY seq), ''::bytea)
-		FROM event WHERE seq >= $1 AND seq < $2`
+// joinedLeaves: the answer streams, so that the next leaves come while these are hashed.
+func (c *postgresConn) joinedLeaves(from, before int64, take func(joinedLeaves)) error {
+	const width = 128
+	const text = `SELECT first, leaves.count, leaves.joined FROM generate_series($1::bigint, $2::bigint - 1, $3::bigint) AS bundle (first)
+		CROSS JOIN LATERAL (SELECT COUNT(*) AS count, COALESCE(string_agg(leaf, '\x0a'::bytea ORDER BY seq), ''::bytea) AS joined
+			FROM event WHERE seq >= first AND seq < LEAST(first + $3, $2)) AS leaves ORDER BY first`
+	return c.run(statement{text, []any{from, before, width}, func(r row) error {
+		var joined joinedLeaves
+		err := r.Scan(&joined.first, &joined.count, (*pgtype.DriverBytes)(&joined.text))
+		if err == nil {
+			joined.before = min(joined.first+width, before)
+			take(joined)
+		}
+		return err
+	}})
 }

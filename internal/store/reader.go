@@ -118,5 +118,29 @@ func (tx *Tx) Save(change cab.Change) error {
 			return err
 		}
 	}
-	return tx.appendEvents(change.Events)
+	if err := tx.appendEvents(change.Events); err != nil {
+		return err
+	}
+	if tx.growth.writer.store.outbox == nil {
+		return nil
+	}
+	for _, e := range change.Events {
+		if n, ok := cab.NoticeOf(e); ok {
+			if err := tx.Notify(n); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Notify puts a notice into the outbox. [Tx.Save] does it for events.
+func (tx *Tx) Notify(n cab.Notice) error {
+	outbox := tx.growth.writer.store.outbox
+	if outbox == nil {
+		return nil
+	}
+	jobs, err := outbox(n)
+	tx.Enqueue(jobs...)
+	return err
 }

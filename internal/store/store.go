@@ -23,6 +23,11 @@ type Options struct {
 	Log    *slog.Logger   // nil: slog.Default
 	Clock  func() time.Time
 
+	// Outbox makes jobs of a notice. They are queued in the transaction of the
+	// event that people are told of: they are there if and only if it is. nil:
+	// nobody is told.
+	Outbox func(cab.Notice) ([]Job, error)
+
 	// MaxBatch bounds how many updates share a commit; 0 means the default.
 	// 1 turns group commit off, to measure what it is worth.
 	MaxBatch int
@@ -34,6 +39,7 @@ type Store struct {
 	signer *ledger.Signer
 	log    *slog.Logger
 	clock  func() time.Time
+	outbox func(cab.Notice) ([]Job, error)
 	writer *writer
 }
 
@@ -68,7 +74,7 @@ type writing interface {
 // signer's. A ledger that another key began is refused: two keys would make two
 // ledgers that cannot be told apart.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{signer: o.Signer, log: o.Log, clock: o.Clock}
+	s := &Store{signer: o.Signer, log: o.Log, clock: o.Clock, outbox: o.Outbox}
 	if s.log == nil {
 		s.log = slog.Default()
 	}

@@ -40,6 +40,7 @@ type VerifyReport struct {
 	Attachments int // files that were looked at
 	Witnessed   int64
 	Root        ledger.Hash
+	Newest      []byte // the newest checkpoint that holds, with its cosignatures, seen by a quorum of the auditor's witnesses if they name one; nil if there is none
 	Findings    []Finding
 	Unchecked   []string // what could not be looked at, and why
 }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"database/sql"
 	"fmt"
 	"slices"
 
@@ -10,8 +9,9 @@ import (
 	"github.com/eucora/eucora/internal/ledger"
 )
 
-// logPage is how many leaves are read at once: two tiles of them.
-const logPage = 512
+// logPage is how many leaves are read before the tree's tiles are compared: 16 of
+// the lowest.
+const logPage = 16 * ledger.TileWidth
 
 // begin reads how long the ledger says it is, and opens the auditor's checkpoint.
 func (v *verification) begin() error {
@@ -92,26 +92,22 @@ func (v *verification) log() error {
 	}
 }
 
-// leaves reads a page of leaves from a place on. Where none is missing they come
-// joined, for what a row costs is more than what hashing it does; otherwise one by
+// leaves reads a page of leaves from a place on. As long as none is missing they
+// come joined, for what a row costs is more than what hashing it does; else one by
 // one.
 func (v *verification) leaves(from int64, take func(seq int64, leaf []byte)) error {
-	whole := false
-	err := v.r.c.run(statement{v.r.c.joinedLeaves(), []any{from, from + logPage}, func(r row) error {
-		var count, first, last int64
-		var joined sql.RawBytes
-		if err := r.Scan(&count, &first, &last, &joined); err != nil {
-			return err
+	next := from
+	err := v.r.c.joinedLeaves(from, from+logPage, func(joined joinedLeaves) {
+		if joined.first != next || !joined.whole() {
+			return
 		}
-		whole = count > 0 && first == from && last == from+count-1 && int64(bytes.Count(joined, newline)) == count-1
-		for seq := from; whole && seq < from+count; seq++ {
-			leaf, rest, _ := bytes.Cut(joined, newline)
-			take(seq, leaf)
-			joined = rest
+		for ; next < joined.before; next++ {
+			var leaf []byte
+			leaf, joined.text, _ = bytes.Cut(joined.text, newline)
+			take(next, leaf)
 		}
-		return nil
-	}})
-	if err != nil || whole {
+	})
+	if err != nil || next > from {
 		return err
 	}
 	return v.r.c.run(statement{`SELECT seq, leaf FROM event WHERE seq >= $1 ORDER BY seq LIMIT $2`, []any{from, logPage}, func(r row) error {
@@ -187,6 +183,9 @@ func (v *verification) check(c signed) {
 		v.find(v.good, "the checkpoint at %d does not match the events before it: history was rewritten; %s", c.size, between(v.good, c.size))
 	case v.mismatch < 0:
 		v.good = c.size
+		if enough {
+			v.report.Newest = c.note
+		}
 		if enough && v.o.Trust != nil {
 			v.certain, v.report.Witnessed = c.size, c.size
 		}
@@ -280,7 +279,8 @@ func (v *verification) unwitnessed() error {
 		return nil
 	}
 	if !v.whole {
-		return nil // said elsewhere
+		v.find(v.certain, "the database has no cosignatures, so it shows no quorum of your witnesses that has seen its events: it is of an older version, or they were taken away")
+		return nil
 	}
 	page, err := all(v.r, scanFullEvent, `SELECT seq, id, time, type, correlation_id, actor_id, leaf FROM event WHERE seq >= $1 ORDER BY seq LIMIT 1`, v.certain)
 	if err != nil || len(page) == 0 {

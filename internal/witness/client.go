@@ -97,7 +97,7 @@ func (o *Offering) proof(ctx context.Context, old int64, c store.Checkpointed) (
 // explainAhead: a witness that has seen more than it is offered was offered it by
 // another replica, which committed it first; or it has seen another log.
 func (o *Offering) explainAhead(ctx context.Context, size int64) error {
-	newest, err := o.newest(ctx)
+	newest, _, err := o.newest(ctx)
 	if err != nil {
 		return err
 	}

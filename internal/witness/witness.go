@@ -119,17 +119,19 @@ func (r *rounds) report(err error) {
 	r.problem = problem
 }
 
-// newest is the newest signed checkpoint; of size 0 if there is none yet.
-func (o *Offering) newest(ctx context.Context) (newest store.Checkpointed, err error) {
+// newest is the newest signed checkpoint, of size 0 if there is none yet, and the
+// size of the newest that is known to be witnessed.
+func (o *Offering) newest(ctx context.Context) (newest store.Checkpointed, witnessed int64, err error) {
 	err = o.Store.View(ctx, func(r *store.Reader) error {
 		state, err := r.WitnessState()
 		if err != nil || state.Signed == 0 {
 			return err
 		}
+		witnessed = state.Witnessed
 		newest, err = r.NewestCheckpoint()
 		return err
 	})
-	return newest, err
+	return newest, witnessed, err
 }
 
 // look begins a round if it is time for one.
@@ -142,13 +144,18 @@ func (r *rounds) look(ctx context.Context) error {
 	if r.pending > 0 && now.Sub(r.since) < most {
 		return nil
 	}
-	newest, err := r.newest(ctx)
+	newest, witnessed, err := r.newest(ctx)
 	if err != nil || newest.Size == 0 || newest.Size == r.settled {
 		return err
 	}
 	opened, err := r.Trust.Open(newest.Cosigned())
 	if err != nil {
 		return fmt.Errorf("the newest checkpoint: %w", err)
+	}
+	if witnessed < newest.Size && r.Trust.Enough(opened) { // of a trust policy that asks for less than before
+		if err := r.Store.KeepCosignatures(ctx, newest.Size, nil, r.enough); err != nil {
+			return err
+		}
 	}
 	r.begin(ctx, now, newest, opened)
 	return nil

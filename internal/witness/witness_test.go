@@ -24,13 +24,15 @@ import (
 // site is a ledger and those who watch it.
 type site struct {
 	*testing.T
+	url   string
 	store *store.Store
 	trust *ledger.Trust
 }
 
 func newSite(t *testing.T, e storetest.Engine, quorum string, witnesses ...string) (*site, []*witnesstest.Witness) {
 	t.Helper()
-	s := &site{T: t, store: storetest.Open(t, store.Options{URL: e.URL(t)})}
+	url := e.URL(t)
+	s := &site{T: t, url: url, store: storetest.Open(t, store.Options{URL: url})}
 	text := "log " + s.store.LedgerKey() + "\n"
 	var all []*witnesstest.Witness
 	for _, name := range witnesses {
@@ -159,6 +161,37 @@ func TestTooFew(t *testing.T) {
 		s.until("only one", func(state store.WitnessState, c store.Checkpointed) bool {
 			return len(c.Cosignatures) == 1 && state.Signed == state.Size && state.Witnessed < state.Size && !state.Since.IsZero()
 		})
+	})
+}
+
+// TestAPolicyThatAsksForLess: what was cosigned by those who are asked for now is
+// witnessed, though nothing new happens.
+func TestAPolicyThatAsksForLess(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, e storetest.Engine) {
+		s, witnesses := newSite(t, e, "group g all a b c\nquorum g\n", "a", "b", "c")
+		witnesses[2].Misbehave(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "down", http.StatusServiceUnavailable) })
+		s.grow(2)
+		stop := s.run(s.offering(slog.New(slog.DiscardHandler), nil))
+		s.until("two of three", func(_ store.WitnessState, c store.Checkpointed) bool { return len(c.Cosignatures) == 2 })
+		stop()
+		for _, quorum := range []string{"group g 2 a b c\nquorum g\n", "group g all a b\nquorum g\n"} {
+			text := "log " + s.store.LedgerKey() + "\n"
+			for i, name := range []string{"a", "b", "c"} {
+				text += witnesses[i].Line(name)
+			}
+			var err error
+			if s.trust, err = ledger.ParseTrust([]byte(text + quorum)); err != nil {
+				t.Fatal(err)
+			}
+			db := storetest.Owner(t, s.url)
+			storetest.DropTriggers(t, db, e.Name)
+			if _, err := db.Exec(`DELETE FROM witnessed`); err != nil {
+				t.Fatal(err)
+			}
+			stop := s.run(s.offering(slog.New(slog.DiscardHandler), nil))
+			s.until(quorum, all)
+			stop()
+		}
 	})
 }
 

@@ -42,9 +42,10 @@ type victim struct {
 type attack struct {
 	name string
 	do   func(v *victim)
-	// what the verification of the database must say to whoever holds the
-	// checkpoint, and the event that it must name (or the range): "" for any.
+	// what the verification of the database must say to whoever holds the checkpoint;
+	// what it must name, in the words of docs/attacks.md and as it is named here.
 	says  string
+	names string
 	first func(v *victim) string
 	later bool // found by the witness's word about what came after, not by the held one
 }
@@ -59,49 +60,49 @@ func upToHeld(v *victim) string { return fmt.Sprintf("one of 0 to %d", v.size-1)
 
 // attacks is the list of docs/attacks.md, in its order.
 var attacks = []attack{
-	{"change an event", func(v *victim) { v.setLeaf(altered, v.edited(altered)) }, "its hash differs from the tree's", event(altered), false},
-	{"delete an event", func(v *victim) { v.exec(`DELETE FROM event WHERE seq = $1`, altered) }, "is missing", event(altered), false},
-	{"insert an event", func(v *victim) { v.insert(altered) }, "its hash differs from the tree's", event(altered), false},
-	{"reorder two events", func(v *victim) { v.swap(altered, altered+1) }, "its hash differs from the tree's", event(altered), false},
+	{"change an event", func(v *victim) { v.setLeaf(altered, v.edited(altered)) }, "its hash differs from the tree's", "the event", event(altered), false},
+	{"delete an event", func(v *victim) { v.exec(`DELETE FROM event WHERE seq = $1`, altered) }, "is missing", "the event", event(altered), false},
+	{"insert an event", func(v *victim) { v.insert(altered) }, "its hash differs from the tree's", "its place", event(altered), false},
+	{"reorder two events", func(v *victim) { v.swap(altered, altered+1) }, "its hash differs from the tree's", "the first of them", event(altered), false},
 	{"truncate the tail", func(v *victim) {
 		v.exec(`DELETE FROM event WHERE seq >= $1`, altered)
 		v.rebuild(v.signer)
-	}, "the end was cut off", func(v *victim) string { return fmt.Sprintf("there are %d", altered) }, false},
+	}, "the end was cut off", "the first that is gone", func(v *victim) string { return fmt.Sprintf("there are %d", altered) }, false},
 	{"restore yesterday's backup, and go on", func(v *victim) {
 		v.exec(`DELETE FROM event WHERE seq >= $1`, altered)
 		for i := int64(0); altered+i <= v.size+3; i++ {
 			v.insertRow(altered+i, v.forged(altered+i))
 		}
 		v.rebuild(v.signer)
-	}, "history was rewritten", upToHeld, false},
-	{"fork two views", (*victim).fork, "no quorum of your witnesses has seen the events from", func(v *victim) string { return fmt.Sprintf("from %d on", v.size) }, true},
+	}, "history was rewritten", "the range up to the checkpoint", upToHeld, false},
+	{"fork two views", (*victim).fork, "no quorum of your witnesses has seen the events from", "the first event that no quorum has seen", func(v *victim) string { return fmt.Sprintf("from %d on", v.size) }, true},
 	{"fork two views, one dated ahead", func(v *victim) {
 		v.clock.advance(400 * 24 * time.Hour)
 		v.fork()
 		v.clock.advance(-400 * 24 * time.Hour)
-	}, "no quorum of your witnesses has seen the events from", func(v *victim) string { return fmt.Sprintf("from %d on", v.size) }, false},
+	}, "no quorum of your witnesses has seen the events from", "the first event that no quorum has seen", func(v *victim) string { return fmt.Sprintf("from %d on", v.size) }, false},
 	{"swap an attachment", func(v *victim) {
 		v.ok(os.Chmod(v.path(v.file), 0o600))
 		v.ok(os.WriteFile(v.path(v.file), []byte("malware"), 0o600))
-	}, "attachment ", nil, false},
-	{"swap an attachment, its name and the document", func(v *victim) { v.swapDocument() }, "no longer has its hash", nil, false},
+	}, "attachment ", "the file", func(v *victim) string { return "attachment " + v.file + ": " }, false},
+	{"swap an attachment, its name and the document", func(v *victim) { v.swapDocument() }, "no longer has its hash", "the package", func(v *victim) string { id, _ := v.packageOfFile(); return "evidence " + id }, false},
 	{"flip a decision and its row", func(v *victim) {
 		seq := v.seqOf(cab.CABApproved, v.decided.ID)
 		leaf := bytes.ReplaceAll(v.leaf(seq), []byte(`"conditional"`), []byte(`"rejected"`))
 		v.setLeaf(seq, leaf)
 		v.exec(`UPDATE decision SET decision = 'rejected' WHERE request_id = $1`, v.decided.ID)
 		v.exec(`UPDATE cab_request SET status = 'rejected' WHERE id = $1`, v.decided.ID)
-	}, "its hash differs from the tree's", func(v *victim) string { return fmt.Sprintf("event %d ", v.seqOf(cab.CABApproved, v.decided.ID)) }, false},
+	}, "its hash differs from the tree's", "the event", func(v *victim) string { return fmt.Sprintf("event %d ", v.seqOf(cab.CABApproved, v.decided.ID)) }, false},
 	{"rewrite tree hashes consistently", func(v *victim) {
 		v.setLeaf(altered, v.edited(altered))
 		v.rebuild(nil)
-	}, "does not match the events before it: history was rewritten", func(v *victim) string { return v.betweenCheckpoints(altered) }, false},
+	}, "does not match the events before it: history was rewritten", "the range between two signed checkpoints", func(v *victim) string { return v.betweenCheckpoints(altered) }, false},
 	{"rewrite the tree, and sign every checkpoint again", func(v *victim) {
 		v.setLeaf(altered, v.edited(altered))
 		v.exec(`DELETE FROM cosignature`)
 		v.exec(`DELETE FROM witnessed`)
 		v.rebuild(v.signer)
-	}, "the checkpoint that you hold", upToHeld, false},
+	}, "the checkpoint that you hold", "the range up to the checkpoint", upToHeld, false},
 	{"replace the key", func(v *victim) {
 		v.setLeaf(altered, v.edited(altered))
 		v.exec(`DELETE FROM cosignature`)
@@ -109,7 +110,7 @@ var attacks = []attack{
 		other := storetest.Key(v.t)
 		v.exec(`UPDATE meta SET value = $1 WHERE name = 'ledger_key'`, other.VerifierKey())
 		v.rebuild(other)
-	}, "is not signed by the ledger's key", upToHeld, false},
+	}, "is not signed by the ledger's key", "the checkpoint is of another key, and the range", upToHeld, false},
 }
 
 // TestAttacks: each is found by somebody who holds nothing but one old cosigned
@@ -122,10 +123,7 @@ func TestAttacks(t *testing.T) {
 				if sound := v.look(); len(sound) != 0 {
 					t.Fatalf("before the attack: %q", sound)
 				}
-				var first string
-				if a.first != nil {
-					first = a.first(v)
-				}
+				first := a.first(v)
 				a.do(v)
 				if a.later {
 					v.clock.advance(2 * cab.WitnessGrace)
@@ -139,21 +137,22 @@ func TestAttacks(t *testing.T) {
 	}
 }
 
-// TestAttacksAreDocumented: docs/attacks.md has a line for each, in this order.
+// TestAttacksAreDocumented: docs/attacks.md has a line for each, in this order, and says
+// of whoever holds a checkpoint what was tried here.
 func TestAttacksAreDocumented(t *testing.T) {
 	text, err := os.ReadFile("../../docs/attacks.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var documented []string
-	for _, line := range regexp.MustCompile(`(?m)^\| ([a-z][^|]*[^| ]) +\|`).FindAllStringSubmatch(string(text), -1) {
+	for _, line := range regexp.MustCompile(`(?m)^\| ([a-z][^|]*[^| ]) +\| ([^|]*[^| ]) +\|`).FindAllStringSubmatch(string(text), -1) {
 		if line[1] != "attack" {
-			documented = append(documented, line[1])
+			documented = append(documented, line[1]+" | "+line[2])
 		}
 	}
 	var here []string
 	for _, a := range attacks {
-		here = append(here, a.name)
+		here = append(here, a.name+" | yes: "+a.names)
 	}
 	if strings.Join(documented, "\n") != strings.Join(here, "\n") {
 		t.Errorf("documented:\n%s\ntried:\n%s", strings.Join(documented, "\n"), strings.Join(here, "\n"))
@@ -167,11 +166,14 @@ func TestTheWitnessSeesOneLog(t *testing.T) {
 	if v.witness.Seen() != v.size {
 		t.Fatalf("it has seen %d of %d", v.witness.Seen(), v.size)
 	}
-	for name, fork := range map[string]ledger.Checkpoint{
-		"of the same size": {Size: v.size, Root: ledger.LeafHash([]byte("x"))},
-		"longer":           {Size: v.size + 1, Root: ledger.LeafHash([]byte("x"))},
+	other := storetest.Key(t)
+	for name, fork := range map[string]struct {
+		by   *ledger.Signer
+		size int64
+	}{
+		"of the same size": {v.signer, v.size}, "longer": {v.signer, v.size + 1}, "shorter": {v.signer, v.size - 1}, "by another key": {other, v.size + 1},
 	} {
-		signed := must[[]byte](t)(v.signer.Sign(fork.Size, fork.Root))
+		signed := must[[]byte](t)(fork.by.Sign(fork.size, ledger.LeafHash([]byte("x"))))
 		if status, _ := v.witness.Add(v.size, nil, signed); status == 200 {
 			t.Errorf("%s: cosigned", name)
 		}
@@ -426,10 +428,15 @@ func (v *victim) swapDocument() {
 	other := filepath.Join(filepath.Dir(filepath.Dir(path)), digest[:2], digest[2:])
 	v.ok(os.MkdirAll(filepath.Dir(other), 0o700))
 	v.ok(os.WriteFile(other, []byte(malware), 0o600))
+	id, document := v.packageOfFile()
+	v.exec(`UPDATE evidence_package SET document = $1 WHERE id = $2`, bytes.ReplaceAll(document, []byte(v.file), []byte(digest)), id)
+}
+
+// packageOfFile is the package whose document lists the file.
+func (v *victim) packageOfFile() (id string, document []byte) {
+	v.t.Helper()
 	rows, err := v.db.Query(`SELECT id, document FROM evidence_package`)
 	v.ok(err)
-	var id string
-	var document []byte
 	for rows.Next() {
 		var one string
 		var text []byte
@@ -439,5 +446,5 @@ func (v *victim) swapDocument() {
 		}
 	}
 	v.ok(errorsOf(rows))
-	v.exec(`UPDATE evidence_package SET document = $1 WHERE id = $2`, bytes.ReplaceAll(document, []byte(v.file), []byte(digest)), id)
+	return id, document
 }

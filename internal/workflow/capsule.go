@@ -23,37 +23,66 @@ import (
 // read the request, its evidence and its whole trail. Evidence that is not what was
 // filed is sealed by nobody.
 func (s *Service) Capsule(ctx context.Context, call Call, id string, withFiles bool) (name string, sealed *capsule.Sealed, err error) {
-	if err := permit(call.Actor, cab.ReadEvents); err != nil {
+	r, err := s.capsuleOf(ctx, call, id)
+	if err != nil {
 		return "", nil, err
+	}
+	done, err := turn(ctx, s.capsules, 1)
+	if err != nil {
+		return "", nil, err
+	}
+	defer done()
+	sealed, err = s.seal(ctx, call, r, withFiles)
+	return r.Name, sealed, refused(err)
+}
+
+// CapsuleName is what the capsule of a request is called, for whoever may have it.
+func (s *Service) CapsuleName(ctx context.Context, call Call, id string) (string, error) {
+	r, err := s.capsuleOf(ctx, call, id)
+	return r.Name, err
+}
+
+// capsuleOf is the request that a capsule is asked for, for whoever may have it.
+func (s *Service) capsuleOf(ctx context.Context, call Call, id string) (cab.Request, error) {
+	if err := permit(call.Actor, cab.ReadEvents); err != nil {
+		return cab.Request{}, err
 	}
 	row, err := s.Request(ctx, call, id)
 	if err != nil {
-		return "", nil, err
+		return cab.Request{}, err
 	}
-	r := row.Request
-	if err := cab.PermitOn(call.Actor, cab.ReadEvents, cab.Holding{Owners: []string{r.IntentOwner}}); err != nil {
-		return "", nil, err
+	if err := cab.PermitOn(call.Actor, cab.ReadEvents, cab.Holding{Owners: []string{row.IntentOwner}}); err != nil {
+		return cab.Request{}, err
 	}
+	return row.Request, nil
+}
+
+func (s *Service) seal(ctx context.Context, call Call, r cab.Request, withFiles bool) (*capsule.Sealed, error) {
 	e, err := s.filedEvidence(ctx, call, r.PackageID, r.ContentHash, "capsule")
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	c := capsule.Contents{Request: r.Name, Document: e.Document, Trust: s.trustText()}
+	if err := s.capsuleEvents(ctx, call, r, &c); err != nil {
+		return nil, err
+	}
 	if withFiles {
 		if c.Attachments, err = s.capsuleFiles(ctx, call, e); err != nil {
-			return "", nil, err
+			return nil, err
 		}
 	}
-	if err := s.capsuleEvents(ctx, call, r, &c); err != nil {
-		return "", nil, err
+	return capsule.Seal(c, s.store.SignManifest)
+}
+
+// refused tells why there is no capsule, where that is not for us to mend.
+func refused(err error) error {
+	switch {
+	case errors.Is(err, capsule.ErrTooLarge):
+		return &cab.Error{Kind: cab.Conflict, Code: "CAPSULE_TOO_LARGE", Message: err.Error()}
+	case errors.Is(err, capsule.ErrContradictory):
+		return &cab.Error{Kind: cab.Conflict, Code: "LEDGER_CONTRADICTORY", Message: "tell an auditor: " + err.Error()}
 	}
-	sealed, err = capsule.Seal(c, s.store.SignManifest)
-	if errors.Is(err, capsule.ErrTooLarge) {
-		err = &cab.Error{Kind: cab.Conflict, Code: "CAPSULE_TOO_LARGE", Message: err.Error()}
-	} else if err != nil {
-		err = &cab.Error{Kind: cab.Conflict, Code: "LEDGER_CONTRADICTORY", Message: "the ledger contradicts itself, tell an auditor: " + err.Error()}
-	}
-	return r.Name, sealed, err
+	return err
 }
 
 // trustText is the policy that a capsule is checked with, unless whoever checks it
@@ -78,15 +107,11 @@ func (s *Service) capsuleEvents(ctx context.Context, call Call, r cab.Request, c
 		if err != nil {
 			return struct{}{}, err
 		}
-		if err := s.capsuleRules(reader, r, c); err != nil {
+		if err := s.capsuleRules(reader, call, r, newest.Size-1, c); err != nil {
 			return struct{}{}, err
 		}
-		trail := EventFilter{Trail: r.CorrelationID, OldestFirst: true}
-		err = eachEvent(reader, trail, func(row EventRow) (bool, error) {
-			if row.Seq < newest.Size {
-				c.Events = append(c.Events, capsule.Event{Seq: row.Seq, Leaf: row.Leaf})
-			}
-			return true, nil
+		err = eachEvent(reader, EventFilter{Trail: r.CorrelationID}, newest.Size-1, func(row EventRow) (bool, error) {
+			return true, c.AddEvent(capsule.Event{Seq: row.Seq, Leaf: row.Leaf})
 		})
 		if err != nil {
 			return struct{}{}, err
@@ -97,8 +122,8 @@ func (s *Service) capsuleEvents(ctx context.Context, call Call, r cab.Request, c
 }
 
 // capsuleRules finds the model and the policy of a request, and the events that
-// published them.
-func (s *Service) capsuleRules(reader *store.Reader, r cab.Request, c *capsule.Contents) error {
+// published them, up to the last that counts. Those are in nobody's trail: ADR 17.
+func (s *Service) capsuleRules(reader *store.Reader, call Call, r cab.Request, last int64, c *capsule.Contents) error {
 	model, err := reader.Model(r.ModelVersion)
 	if err != nil {
 		return err
@@ -118,7 +143,7 @@ func (s *Service) capsuleRules(reader *store.Reader, r cab.Request, c *capsule.C
 		kind    cab.EventType
 		version string
 	}{{cab.ModelChanged, model.Version}, {cab.PolicyChanged, rules.Version}} {
-		err := eachEvent(reader, EventFilter{Type: published.kind, OldestFirst: true}, func(row EventRow) (bool, error) {
+		err := eachEvent(reader, EventFilter{Type: published.kind}, last, func(row EventRow) (bool, error) {
 			var e cab.Event
 			if err := json.Unmarshal(row.Leaf, &e); err != nil {
 				return false, err
@@ -126,8 +151,10 @@ func (s *Service) capsuleRules(reader *store.Reader, r cab.Request, c *capsule.C
 			if e.Subject.ID != published.version {
 				return true, nil
 			}
-			c.Events = append(c.Events, capsule.Event{Seq: row.Seq, Leaf: row.Leaf})
-			return false, nil
+			if cab.AccessOf(call.Actor.Role, cab.ReadEvents) != cab.All && e.Actor.Role != cab.System {
+				return false, errNamesOthers(r, published.version)
+			}
+			return false, c.AddEvent(capsule.Event{Seq: row.Seq, Leaf: row.Leaf})
 		})
 		if err != nil {
 			return err
@@ -136,23 +163,34 @@ func (s *Service) capsuleRules(reader *store.Reader, r cab.Request, c *capsule.C
 	return nil
 }
 
-// eachEvent calls yield for each event that a filter chooses, until it has enough.
-func eachEvent(reader *store.Reader, f EventFilter, yield func(EventRow) (more bool, err error)) error {
-	f.Limit = store.MaxEvents
-	for {
-		page, err := reader.Events(f)
+func errNamesOthers(r cab.Request, version string) error {
+	return &cab.Error{
+		Kind: cab.Forbidden, Code: "CAPSULE_NAMES_OTHERS",
+		Message: "the capsule of " + r.Name + " shows from where an administrator published " + version + ", which is not yours to read; ask an auditor for it",
+	}
+}
+
+// capsuleRun is how many events are read at a time: 13 MB at most.
+const capsuleRun = 200
+
+// eachEvent calls yield for each event of a filter up to the last that counts, oldest
+// first, until it has enough.
+func eachEvent(reader *store.Reader, f EventFilter, last int64, yield func(EventRow) (more bool, err error)) error {
+	f.Limit = capsuleRun
+	for after := int64(-1); ; {
+		run, err := reader.EventRun(f, after, last)
 		if err != nil {
 			return err
 		}
-		for _, row := range page.Rows {
+		for _, row := range run {
 			if more, err := yield(row); err != nil || !more {
 				return err
 			}
 		}
-		if page.Next == "" {
+		if len(run) < capsuleRun {
 			return nil
 		}
-		f.Cursor = page.Next
+		after = run[len(run)-1].Seq
 	}
 }
 
@@ -177,34 +215,42 @@ func (s *Service) capsuleProofs(reader *store.Reader, newest store.Checkpointed,
 }
 
 // bestCheckpoint is the one of at least a size that most others speak for: the
-// oldest with a time-stamp, then the newest that was witnessed, then the newest.
+// oldest with a time-stamp, then the newest that was witnessed, then the newest. What
+// was witnessed once need not be by the trust policy of now, which is the capsule's.
 func (s *Service) bestCheckpoint(reader *store.Reader, least int64, newest store.Checkpointed) (store.Checkpointed, error) {
-	wanted := s.witnesses != nil && s.witnesses.Required()
-	stamped, err := optional(reader.StampedCheckpoint(least, wanted))
-	if err != nil || stamped != nil {
-		return orElse(stamped, newest), err
+	for _, find := range []func() (store.Checkpointed, error){
+		func() (store.Checkpointed, error) { return reader.StampedCheckpoint(least, s.mustWitness()) },
+		reader.WitnessedCheckpoint,
+	} {
+		found, err := optional(find())
+		if err != nil {
+			return newest, err
+		}
+		if found != nil && found.Size >= least && s.trusted(*found) {
+			return *found, nil
+		}
 	}
-	witnessed, err := optional(reader.WitnessedCheckpoint())
-	if err == nil && witnessed != nil && witnessed.Size >= least {
-		return *witnessed, nil
-	}
-	return newest, err
+	return newest, nil
 }
 
-func orElse[T any](value *T, other T) T {
-	if value == nil {
-		return other
+// trusted reports whether a checkpoint is the ledger's, and witnessed by a quorum of
+// the trust policy, where the site has one.
+func (s *Service) trusted(c store.Checkpointed) bool {
+	if s.witnesses == nil {
+		return true
 	}
-	return *value
+	opened, err := s.witnesses.Open(c.Cosigned())
+	return err == nil && opened.Size == c.Size && s.witnesses.Enough(opened)
 }
 
 // capsuleFiles reads the files of a package to their ends, for their checksums.
 func (s *Service) capsuleFiles(ctx context.Context, call Call, e Evidence) ([]capsule.Attachment, error) {
+	files, err := distinct(e.Record.Attachments)
+	if err != nil {
+		return nil, err
+	}
 	var all []capsule.Attachment
-	for _, f := range e.Record.Attachments {
-		if slices.ContainsFunc(all, func(a capsule.Attachment) bool { return a.SHA256 == f.SHA256 }) {
-			continue
-		}
+	for _, f := range files {
 		crc, err := s.checksum(ctx, f)
 		switch {
 		case errors.Is(err, attachment.ErrMissing), errors.Is(err, attachment.ErrAltered):
@@ -216,8 +262,18 @@ func (s *Service) capsuleFiles(ctx context.Context, call Call, e Evidence) ([]ca
 			SHA256: f.SHA256, Size: f.Size, CRC: crc, Open: func() (io.ReadCloser, error) { return s.files.Open(f.SHA256, f.Size) },
 		})
 	}
-	slices.SortFunc(all, func(a, b capsule.Attachment) int { return strings.Compare(a.SHA256, b.SHA256) })
 	return all, nil
+}
+
+// distinct is each file once, ascending by digest, if a capsule has room for all.
+func distinct(files []evidence.Attachment) ([]evidence.Attachment, error) {
+	files = slices.SortedFunc(slices.Values(files), func(a, b evidence.Attachment) int { return strings.Compare(a.SHA256, b.SHA256) })
+	files = slices.CompactFunc(files, func(a, b evidence.Attachment) bool { return a.SHA256 == b.SHA256 })
+	total := int64(0)
+	for _, f := range files {
+		total += f.Size
+	}
+	return files, capsule.CheckFiles(total)
 }
 
 // checksum is the CRC-32 of a file that is what was stored.

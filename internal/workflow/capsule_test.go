@@ -3,6 +3,7 @@ package workflow
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/eucora/eucora/internal/cab"
 	"github.com/eucora/eucora/internal/capsule"
 	"github.com/eucora/eucora/internal/capsule/capsuletest"
+	"github.com/eucora/eucora/internal/evidence"
 	"github.com/eucora/eucora/internal/ledger"
 	"github.com/eucora/eucora/internal/store"
 	"github.com/eucora/eucora/internal/store/storetest"
@@ -103,6 +105,7 @@ func TestWhichCheckpoint(t *testing.T) {
 			return c
 		}
 		cosigned := func(c store.Checkpointed) {
+			t.Helper()
 			line := store.Cosignature{Witness: witness.Key, Line: witness.Cosign(c.Note, w.signer.VerifierKey())}
 			if err := w.store.KeepCosignatures(w.ctx, c.Size, []store.Cosignature{line}, func([]byte, []string) bool { return true }); err != nil {
 				t.Fatal(err)
@@ -132,6 +135,14 @@ func TestWhichCheckpoint(t *testing.T) {
 		third := grown()
 		cosigned(third)
 		want(second.Size, true, true)
+
+		witness = capsuletest.NewWitness("other.example") // whom the site trusts from now on
+		if trust, err = ledger.ParseTrust(fmt.Appendf(nil, "log %s\nwitness o %s\nquorum o\n", w.signer.VerifierKey(), witness.Key)); err != nil {
+			t.Fatal(err)
+		}
+		w.Service = New(w.store, Options{Clock: w.clock.Now, Witnesses: trust})
+		cosigned(third)
+		want(third.Size, true, false)
 		must[RequestRow](t)(w.Revoke(w.ctx, w.sam, row.ID, "after all of them"))
 		last := grown()
 		want(last.Size, false, false)
@@ -160,4 +171,108 @@ func TestCapsuleOfWhatWasAltered(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestCapsuleOfWhatContradicts: events that do not make one trail are told as that;
+// whatever else fails is ours, and nothing of it is told.
+func TestCapsuleOfWhatContradicts(t *testing.T) {
+	edited := func(from, to string) string {
+		return `UPDATE event SET leaf = CAST(replace(CAST(leaf AS TEXT), '` + from + `', '` + to + `') AS BLOB) WHERE type = 'CAB_REVIEW_STARTED'`
+	}
+	for name, c := range map[string]struct {
+		attack, says string
+		kind         cab.Kind
+	}{
+		"nobody submitted it":       {`DELETE FROM event WHERE type IN ('CAB_SUBMITTED', 'CAB_REVIEW_STARTED')`, "CAB-", cab.Conflict},
+		"an event that is none":     {edited(`{"actor"`, `{"a":1,"actor"`), "is no event", cab.Conflict},
+		"an event past reading":     {edited(`"seq":`, `"seq":"x`), "is no event", cab.Conflict},
+		"a checkpoint that is none": {`UPDATE checkpoint SET note = replace(note, '— eucora', '— eucorb')`, "", cab.Internal},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, storetest.Engines(t)[0])
+			row := w.submitted("mid")
+			must[RequestRow](t)(w.StartReview(w.ctx, w.carol, row.ID))
+			must[[]byte](t)(w.store.Checkpoint(w.ctx))
+			db := storetest.Owner(t, w.url)
+			storetest.DropTriggers(t, db, w.engine)
+			if _, err := db.Exec(c.attack); err != nil {
+				t.Fatal(err)
+			}
+			_, _, err := w.Capsule(w.ctx, w.ada, row.ID, false)
+			refusal, ok := errors.AsType[*cab.Error](err)
+			if err == nil || cab.KindOf(err) != c.kind || ok && c.kind == cab.Conflict && (refusal.Code != "LEDGER_CONTRADICTORY" || !strings.Contains(refusal.Message, c.says) || strings.Contains(refusal.Message, "json")) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
+// TestCapsuleWaitsItsTurn: one is made at a time; whoever waited too long is told to
+// come again, and whatever ends one, the next can be made.
+func TestCapsuleWaitsItsTurn(t *testing.T) {
+	w := newWorld(t, storetest.Engines(t)[0])
+	row := w.submitted("low")
+	done := must[func()](t)(turn(w.ctx, w.capsules, 1))
+	over, cancel := context.WithTimeout(w.ctx, 500*time.Millisecond) // as patience is
+	defer cancel()
+	if _, _, err := w.Capsule(over, w.erin, row.ID, false); cab.CodeOf(err) != "BUSY" && !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("it did not wait: %v", err)
+	}
+	_, err := turn(over, w.capsules, 1)
+	w.wantCode(err, "BUSY")
+	done()
+	for _, id := range []string{row.ID, "CAB-0123456789AB", row.ID} {
+		_, _, err := w.Capsule(w.ctx, w.erin, id, true)
+		if (err == nil) != (id == row.ID) {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+	if !w.capsules.TryAcquire(1) {
+		t.Error("somebody's turn has no end")
+	}
+}
+
+// TestCapsuleThatIsTooLarge: a trail that has more than a capsule holds is refused, and
+// so are files, before any of them is read.
+func TestCapsuleThatIsTooLarge(t *testing.T) {
+	w := newWorld(t, storetest.Engines(t)[0])
+	row := w.submitted("low")
+	must[[]byte](t)(w.store.Checkpoint(w.ctx))
+	db := storetest.Owner(t, w.url)
+	storetest.DropTriggers(t, db, w.engine)
+	if _, err := db.Exec(`UPDATE event SET leaf = zeroblob(9000000) WHERE type IN ('CAB_SUBMITTED', 'RISK_ASSESSED')`); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := w.Capsule(w.ctx, w.erin, row.ID, false)
+	w.wantCode(err, "CAPSULE_TOO_LARGE")
+
+	file := func(digest string) evidence.Attachment { return evidence.Attachment{SHA256: digest, Size: 3 << 30} }
+	if files, err := distinct([]evidence.Attachment{file("b"), file("b")}); err != nil || len(files) != 1 {
+		t.Errorf("one file under two names: %v, %v", files, err)
+	}
+	if _, err := distinct([]evidence.Attachment{file("b"), file("a")}); !errors.Is(err, capsule.ErrTooLarge) {
+		t.Errorf("6 GiB: %v", err)
+	}
+}
+
+// TestCapsuleShowsNobodysAddress: beside her own trail, whoever may not read all events
+// gets two more, and those say of no person from where they came. What an
+// administrator published is sealed for those who may read that.
+func TestCapsuleShowsNobodysAddress(t *testing.T) {
+	w := newWorld(t, storetest.Engines(t)[0])
+	row := w.submitted("low")
+	own, _ := w.sealed(w.erin, row.ID)
+	if text := string(own); !strings.Contains(text, `"source":{},"subject":{"id":"`+row.PolicyVersion+`","kind":"policy"}`) {
+		t.Error("the event that published the policy is not there, or says from where")
+	}
+	rules := must[cab.Policy](t)(cab.ParsePolicy(cab.DefaultPolicy()))
+	rules.Version = "two"
+	must[cab.Published](t)(w.PublishPolicy(w.ctx, w.root, rules))
+	later := w.submitted("low")
+	_, _, err := w.Capsule(w.ctx, w.erin, later.ID, false)
+	w.wantCode(err, "CAPSULE_NAMES_OTHERS")
+	if _, r := w.sealed(w.ada, later.ID); !r.Holds() {
+		t.Errorf("%+v", r.Checks)
+	}
+	w.sealed(w.erin, row.ID) // by the policy before
 }

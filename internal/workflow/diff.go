@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/eucora/eucora/internal/attachment"
 	"github.com/eucora/eucora/internal/cab"
@@ -165,9 +164,6 @@ func (r *rereading) findings() map[collect.FindingKey]collect.Finding {
 	return collect.Findings(r.reports[evidence.ScanFile], r.reports[evidence.VEXFile])
 }
 
-// patience is how long a comparison waits for room to read files.
-const patience = 20 * time.Second
-
 // readAgain reads the files of two packages, after each was held against its
 // digest. They are in memory together, so they have room together, until done:
 // comparisons at the same time are bounded as uploads are. What is too large for
@@ -186,19 +182,17 @@ func (s *Service) readAgain(ctx context.Context, call Call, packages ...*rereadi
 		}
 		weight += roomFor(p.size())
 	}
-	weight = min(weight, readingMost)
-	waiting, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	if err := s.room.Acquire(waiting, weight); err != nil {
-		return nil, &cab.Error{Kind: cab.Unavailable, Code: "BUSY", Message: "too many files are being read just now; try again", Err: err}
+	done, err = turn(ctx, s.room, min(weight, readingMost))
+	if err != nil {
+		return nil, err
 	}
 	for _, p := range packages {
 		if err := s.readFilesOf(ctx, call, p); err != nil {
-			s.room.Release(weight)
+			done()
 			return nil, err
 		}
 	}
-	return func() { s.room.Release(weight) }, nil
+	return done, nil
 }
 
 // readFilesOf reads the files of one package. A file that is not what was stored

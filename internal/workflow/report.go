@@ -19,10 +19,11 @@ func (s *Service) ChangeReport(ctx context.Context, call Call, since, until time
 	if err := permit(call.Actor, cab.ReadReports); err != nil {
 		return nil, err
 	}
-	if err := s.reports.Acquire(ctx, 1); err != nil {
+	done, err := turn(ctx, s.reports, 1)
+	if err != nil {
 		return nil, err
 	}
-	defer s.reports.Release(1)
+	defer done()
 	note, err := s.store.Checkpoint(ctx)
 	if err != nil {
 		return nil, err

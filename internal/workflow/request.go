@@ -12,6 +12,7 @@ import (
 // The store's lists, by the names that verbs use.
 type (
 	Page[T any]      = store.Page[T]
+	Paging           = store.Paging
 	RequestRow       = store.RequestRow // a request with its decision, nil while there is none
 	RequestFilter    = store.RequestFilter
 	ExceptionFilter  = store.ExceptionFilter

@@ -26,10 +26,9 @@ type WitnessedBy struct {
 
 // Witnessing reads how far the witnesses have followed. Like a checkpoint it names
 // no event.
-func (s *Service) Witnessing(ctx context.Context) (Witnessing, error) {
-	w := Witnessing{Required: s.mustWitness()}
-	err := s.store.View(ctx, func(r *store.Reader) (err error) {
-		if w.WitnessState, err = s.witnessState(r); err != nil || s.witnesses == nil {
+func (s *Service) Witnessing(ctx context.Context) (w Witnessing, err error) {
+	err = s.store.View(ctx, func(r *store.Reader) error {
+		if w, err = s.witnessing(r); err != nil || s.witnesses == nil {
 			return err
 		}
 		w.By = nil
@@ -42,8 +41,22 @@ func (s *Service) Witnessing(ctx context.Context) (Witnessing, error) {
 		}
 		return nil
 	})
-	w.Current = w.Required && cab.Witnessed(w.Since, s.now())
 	return w, err
+}
+
+// WitnessState is Witnessing without who followed how far.
+func (s *Service) WitnessState(ctx context.Context) (w Witnessing, err error) {
+	err = s.store.View(ctx, func(r *store.Reader) error {
+		w, err = s.witnessing(r)
+		return err
+	})
+	return w, err
+}
+
+func (s *Service) witnessing(r *store.Reader) (Witnessing, error) {
+	state, err := s.witnessState(r)
+	required := s.mustWitness()
+	return Witnessing{WitnessState: state, Required: required, Current: required && cab.Witnessed(state.Since, s.now())}, err
 }
 
 // witnessState is how far witnesses have followed, by their signatures: that a
@@ -51,24 +64,26 @@ func (s *Service) Witnessing(ctx context.Context) (Witnessing, error) {
 // quorum may be asked for now. What does not hold is as if there were none.
 func (s *Service) witnessState(r *store.Reader) (store.WitnessState, error) {
 	state, err := r.WitnessState()
-	if err != nil || state.Witnessed == 0 || !s.mustWitness() {
+	if err != nil || !s.mustWitness() {
 		return state, err
 	}
-	checkpoint, err := optional(r.WitnessedCheckpoint())
-	if err != nil {
-		return state, err
-	}
-	if checkpoint != nil {
-		opened, err := s.witnesses.Open(checkpoint.Cosigned())
-		if err == nil && opened.Size == state.Witnessed && s.witnesses.Enough(opened) {
-			return state, nil
+	if holds, err := s.quorumSaw(r, state.Witnessed); err != nil || !holds {
+		state.Witnessed = 0
+		if state.Since, err = r.EventTime(0); err != nil {
+			return state, err
 		}
 	}
-	state.Witnessed = 0
-	if state.Since, err = r.EventTime(0); state.Since.IsZero() {
+	if state.Since.IsZero() && state.Size > state.Witnessed {
 		state.Since = state.Since.Add(1) // long ago: an event that is not there is no sign that all were seen
 	}
-	return state, err
+	return state, nil
+}
+
+// quorumSaw reports whether a quorum cosigned the newest checkpoint that is said to
+// be witnessed, of the size that it is said to have.
+func (s *Service) quorumSaw(r *store.Reader, size int64) (bool, error) {
+	checkpoint, err := optional(r.WitnessedCheckpoint())
+	return checkpoint != nil && checkpoint.Size == size && s.trusted(*checkpoint), err
 }
 
 // witnessed reports whether the ledger is witnessed, as far as a policy asks. Where

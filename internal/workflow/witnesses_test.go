@@ -171,6 +171,32 @@ func TestWitnessedByNobody(t *testing.T) {
 	})
 }
 
+// TestAMissingEventIsNoSign: that the first event which nobody has seen is gone does
+// not mean that all were seen.
+func TestAMissingEventIsNoSign(t *testing.T) {
+	for name, seen := range map[string]bool{"after what was witnessed": true, "and nobody has witnessed anything": false} {
+		t.Run(name, func(t *testing.T) {
+			eachWorld(t, func(w *world) {
+				one := w.watched(true)
+				if seen {
+					w.see(one)
+				}
+				w.submitted("mid")
+				w.clock.advance(time.Hour)
+				db := storetest.Owner(t, w.url)
+				storetest.DropTriggers(t, db, w.engine)
+				if _, err := db.Exec(`DELETE FROM event WHERE seq = (SELECT COALESCE(MAX(size), 0) FROM witnessed)`); err != nil {
+					t.Fatal(err)
+				}
+				state := must[Witnessing](t)(w.Witnessing(w.ctx))
+				if got := w.submitted("low"); got.Status != cab.Submitted || state.Current {
+					t.Errorf("%s, %+v", got.Status, state)
+				}
+			})
+		})
+	}
+}
+
 // TestReleaseLooksAgain: whoever submitted may not any more; the gate in the row is
 // not the gate's; the document was altered, which is said once.
 func TestReleaseLooksAgain(t *testing.T) {

@@ -37,7 +37,8 @@ type Service struct {
 	room  *semaphore.Weighted // for files that are read, in units of readingUnit
 
 	witnesses *ledger.Trust       // who counts to whoever checks; nil: the log alone
-	reports   *semaphore.Weighted // a report reads the whole ledger: one at a time
+	reports   *semaphore.Weighted // a report reads the whole ledger: one is made at a time
+	capsules  *semaphore.Weighted // a capsule holds a whole trail, and reads files: likewise
 
 	keys atomic.Pointer[[]cab.Key] // attestation keys that the ledger knows as they are
 }
@@ -59,8 +60,21 @@ func New(st *store.Store, o Options) *Service {
 	return &Service{
 		store: st, clock: o.Clock, scored: newRecent[reading](), intents: newRecent[cab.Deployment](),
 		files: o.Files, trust: o.Trust, witnesses: o.Witnesses,
-		room: semaphore.NewWeighted(readingMost), reports: semaphore.NewWeighted(1),
+		room: semaphore.NewWeighted(readingMost), reports: semaphore.NewWeighted(1), capsules: semaphore.NewWeighted(1),
 	}
+}
+
+// patience is how long anything waits for its turn.
+const patience = 20 * time.Second
+
+// turn waits until there is room to make something large, and takes it until done.
+func turn(ctx context.Context, room *semaphore.Weighted, weight int64) (done func(), err error) {
+	waiting, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := room.Acquire(waiting, weight); err != nil {
+		return nil, &cab.Error{Kind: cab.Unavailable, Code: "BUSY", Message: "too much is being read just now; try again", Err: err}
+	}
+	return func() { room.Release(weight) }, nil
 }
 
 // Call is who asks, from where, and whether at most once.

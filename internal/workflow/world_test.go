@@ -26,6 +26,7 @@ type world struct {
 	engine string
 	url    string
 	clock  *testClock
+	names  map[string]string // what a test calls things, by their names
 
 	erin, eve, carol, chris, sam, pat, ada, root Call
 }
@@ -56,11 +57,17 @@ func eachWorld(t *testing.T, test func(w *world)) {
 
 func newWorld(t testing.TB, e storetest.Engine) *world {
 	t.Helper()
+	return newTellingWorld(t, e, nil)
+}
+
+// newTellingWorld is a world in which people are told.
+func newTellingWorld(t testing.TB, e storetest.Engine, outbox func(cab.Notice) ([]store.Job, error)) *world {
+	t.Helper()
 	w := &world{
 		t: t, ctx: context.Background(), signer: storetest.Key(t), engine: e.Name, url: e.URL(t),
 		clock: &testClock{now: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)},
 	}
-	w.store = storetest.Open(t, store.Options{URL: w.url, Signer: w.signer, Clock: w.clock.Now})
+	w.store = storetest.Open(t, store.Options{URL: w.url, Signer: w.signer, Clock: w.clock.Now, Outbox: outbox})
 	w.Service = New(w.store, Options{Clock: w.clock.Now})
 	if err := w.Prepare(w.ctx); err != nil {
 		t.Fatal(err)

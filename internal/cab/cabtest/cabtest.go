@@ -216,7 +216,7 @@ func (l *Ledger) excepted(p People) {
 	change := l.Do(granted.Approve(l.Call(p.Sam), r, nil, "for ten days"))
 	granted, r = *change.Exceptions[0], *change.Request
 	l.Wait(2 * time.Hour)
-	l.Vote(p.Carol, r, true, "as long as the exception", "", granted)
+	approved := *l.Vote(p.Carol, r, true, "as long as the exception", "", granted).Request
 	l.Report(p.Pat, d, cab.DeploymentStarted, "")
 
 	d, pack = l.File(p.Erin, "VPN client", "9", cab.Global, 9500)
@@ -224,8 +224,16 @@ func (l *Ledger) excepted(p People) {
 	revoked := l.AskException(p.Erin, d, r, 30)
 	change = l.Do(revoked.Approve(l.Call(p.Sam), r, nil, "until the fix is out"))
 	l.Do(change.Exceptions[0].Revoke(l.Call(p.Sam), "the fix is out"))
+	waits := *change.Request
 
-	l.Wait(11 * 24 * time.Hour)
+	l.Wait(4 * 24 * time.Hour)
+	warned, _ := granted.Warn(l.Call(cab.Clock), approved, 0)
+	l.Do(warned, nil)
+	escalated, _ := waits.Escalate(l.Call(cab.Clock), 0)
+	l.Do(escalated, nil)
+	l.Wait(7 * 24 * time.Hour)
 	expired, _ := granted.Expire(l.Call(cab.Clock))
 	l.Do(expired, nil)
+	ended, _ := approved.Expire(l.Call(cab.Clock), []cab.Exception{granted})
+	l.Do(ended, nil)
 }

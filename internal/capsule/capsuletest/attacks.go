@@ -280,6 +280,11 @@ func rewrittenCases() []Case {
 				r.Status = cab.ConditionallyApp
 			}
 		}), "decision", "conditional"),
+		at("decided-by-who-did-not-vote", approved().Rewrite(func(e *cab.Event) {
+			if d := e.Data.Decision; d != nil {
+				e.Actor, d.Decider = chris, chris
+			}
+		}), "decision", "did not cast the vote"),
 		at("rejected-by-nobody", Stories()[2].Make().Drop(cab.CABVoteCast), "decision", "nobody voted"),
 		at("rows-of-another-trail", rows(approved(), func(r *cab.Request, _ *cab.Decision) { r.CorrelationID = "x" }), "trail", "trail"),
 		at("unknown-type", approved().Rewrite(func(e *cab.Event) {

@@ -38,6 +38,9 @@ func Stories() []Story {
 		{"pending", func() *World {
 			w := filed("mid", two, []byte("a report"))
 			w.Vote(carol, true, "")
+			w.Wait(25 * time.Hour)
+			escalated, _ := w.r.Escalate(w.call(cab.Clock), 0)
+			w.save(escalated, nil)
 			return w
 		}, cab.UnderReview},
 		{"waiting-for-witnesses", func() *World { return filed("low", watched) }, cab.Submitted},
@@ -87,11 +90,16 @@ func approved() *World {
 
 func excepted() *World {
 	w := filed("high", nil, []byte("MZ a file"))
-	w.Except(7)
+	w.Except(9)
 	w.Vote(carol, true, "")
-	w.Wait(8 * 24 * time.Hour)
+	w.Wait(3 * 24 * time.Hour)
+	warned, _ := w.x[0].Warn(w.call(cab.Clock), w.r, 0)
+	w.save(warned, nil)
+	w.Wait(7 * 24 * time.Hour)
 	expired, _ := w.x[0].Expire(w.call(cab.Clock))
 	w.save(expired, nil)
+	ended, _ := w.r.Expire(w.call(cab.Clock), w.x)
+	w.save(ended, nil)
 	w.Stamped = true
 	return w.WitnessedBy()
 }

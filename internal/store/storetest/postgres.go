@@ -26,6 +26,7 @@ type Server struct {
 	port     int
 	as       *syscall.SysProcAttr
 	process  *exec.Cmd
+	ended    chan struct{} // closed when the process has ended
 }
 
 // shared starts one server for the test binary, when first asked.
@@ -133,6 +134,7 @@ func (s *Server) start() error {
 	// Pdeathsig is sent when the thread that started the process ends, so the
 	// server gets a thread of its own that lives as long as the process.
 	failed := make(chan error, 1)
+	s.ended = make(chan struct{})
 	go func() {
 		runtime.LockOSThread()
 		s.process = exec.Command(filepath.Join(s.bin, "postgres"), "-D", filepath.Join(s.dir, "data"),
@@ -146,6 +148,7 @@ func (s *Server) start() error {
 		}
 		failed <- nil
 		_ = s.process.Wait()
+		close(s.ended)
 	}()
 	if err := <-failed; err != nil {
 		return err
@@ -204,13 +207,10 @@ func (s *Server) Database(t testing.TB) string {
 func (s *Server) Stop(t testing.TB) {
 	t.Helper()
 	_ = s.process.Process.Signal(syscall.SIGQUIT)
-	deadline := time.Now().Add(10 * time.Second)
-	for syscall.Kill(s.process.Process.Pid, 0) == nil && time.Now().Before(deadline) {
-		if c, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", s.port), 50*time.Millisecond); err == nil {
-			c.Close()
-		} else {
-			return
-		}
+	select {
+	case <-s.ended:
+	case <-time.After(time.Minute):
+		t.Fatal("PostgreSQL does not stop")
 	}
 }
 
