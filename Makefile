@@ -1,16 +1,19 @@
 # make test: everything, on both engines, with the race detector, vet and lint.
 GO ?= go
 export EUCORA_REQUIRE_POSTGRES = 1
+export EUCORA_REQUIRE_CHROMIUM = 1
 export EUCORA_REQUIRE_PEERS = 1
 
-.PHONY: test quick lint postgres peers second soak bench fuzz build
+AXE = axe-core-4.14.1
 
-test: postgres lint peers second
+.PHONY: test quick lint postgres chromium axe peers second soak bench fuzz build
+
+test: postgres chromium axe lint peers second
 	$(GO) test -race -timeout 20m ./...
 	$(GO) test -run 'TestEveryByte|TestCrash' ./internal/capsule ./internal/store # each byte and each step: too slow with the race detector
 
-quick: ## without PostgreSQL if there is none, and without the race detector
-	EUCORA_REQUIRE_POSTGRES= EUCORA_REQUIRE_PEERS= $(GO) test ./...
+quick: ## without PostgreSQL, Chromium and peers if there is none, and without the race detector
+	EUCORA_REQUIRE_POSTGRES= EUCORA_REQUIRE_PEERS= EUCORA_REQUIRE_CHROMIUM= $(GO) test ./...
 
 lint:
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt would change: $$unformatted"; exit 1; }
@@ -44,6 +47,22 @@ postgres:
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || { \
 	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "install PostgreSQL first (its initdb is needed)"; exit 1; }; \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql; }
+
+# The same with Chromium, for the console's tests.
+chromium:
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "install Chromium first"; exit 1; }; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; }
+
+# axe-core is a tool of the console's tests, and no part of the program: one file of
+# its npm package, whose SHA-256 the test knows.
+axe: bin/axe.min.js
+bin/axe.min.js:
+	@command -v npm >/dev/null || { \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "install npm first, or put axe.min.js of $(AXE) into bin/"; exit 1; }; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq npm; }
+	@mkdir -p bin && cd bin && npm pack --silent $(subst axe-core-,axe-core@,$(AXE)) >/dev/null && \
+	  tar -xzf $(AXE).tgz --strip-components=1 package/axe.min.js && rm $(AXE).tgz
 
 soak: postgres ## the crash tests, a hundred rounds on each engine, and each bit and member of each capsule
 	EUCORA_CRASH_ROUNDS=100 $(GO) test -run Crash -timeout 60m -v ./internal/workflow

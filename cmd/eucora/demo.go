@@ -48,7 +48,7 @@ func (c *demoCmd) Run(a *app) error {
 	d := &demo{app: a, server: running, address: "http://" + running.address, dir: dir}
 	err = d.tour(a.ctx)
 	if err == nil {
-		d.goodbye()
+		err = d.goodbye(a.ctx)
 	}
 	switch {
 	case err != nil:
@@ -104,7 +104,7 @@ func (d *demo) as(name string) *api.Client {
 func (d *demo) tour(ctx context.Context) error {
 	d.title("Eucora: deployments, from evidence to a decision that can be proved")
 	for _, step := range []func(context.Context) error{
-		d.makePeople, d.lookAtItself, d.approvedByRule, d.conditional, d.rejected, d.excepted, d.turnedAway, d.verify,
+		d.makePeople, d.lookAtItself, d.approvedByRule, d.conditional, d.rejected, d.excepted, d.turnedAway, d.leftOpen, d.verify,
 	} {
 		if err := step(ctx); err != nil {
 			return fmt.Errorf("the demo failed: %w", err)
@@ -333,14 +333,24 @@ func (d *demo) verify(ctx context.Context) error {
 	return nil
 }
 
-func (d *demo) goodbye() {
+func (d *demo) goodbye(ctx context.Context) error {
 	d.title("Try it")
-	d.printf("  The server is at %s; API page %s/api/docs\n\n", d.paint(bold, d.address), d.address)
-	var rows [][]string
+	d.printf("  The console and the API are at %s; API page %s/api/docs\n\n", d.paint(bold, d.address), d.address)
+	setup := workflow.Call{Actor: cab.Setup, Source: cab.Source{Address: "demo"}}
+	var links, rows [][]string
 	for _, p := range d.people {
+		id, secret, hash := identity.NewLink()
+		if _, err := d.server.service.Invite(ctx, setup, p.name, id, hash); err != nil {
+			return err
+		}
+		links = append(links, []string{"  " + p.name, string(p.role), d.address + linkPath + secret})
 		rows = append(rows, []string{"  " + p.name, string(p.role), p.token})
 	}
+	d.printf("  In a browser, each once; you choose a password:\n\n")
+	d.table([]string{"  USER", "ROLE", "SIGN-IN LINK"}, links)
+	d.printf("\n  From a program:\n\n")
 	d.table([]string{"  USER", "ROLE", "TOKEN"}, rows)
 	d.printf("\n  curl -H 'Authorization: Bearer %s' %s/api/v1/cab/\n", d.as("ada").Token, d.address)
 	d.printf("  EUCORA_SERVER=%s EUCORA_TOKEN=%s go run ./cmd/eucora queue --exceptions\n", d.address, d.as("carol").Token)
+	return nil
 }

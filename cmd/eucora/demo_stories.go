@@ -10,7 +10,7 @@ import (
 	"github.com/eucora/eucora/api"
 )
 
-// The five stories of the demo. Each is told through the API by those who would
+// The stories of the demo. Each is told through the API by those who would
 // do it.
 
 func (d *demo) approvedByRule(ctx context.Context) error {
@@ -121,5 +121,32 @@ func (d *demo) turnedAway(ctx context.Context) error {
 		return fmt.Errorf("incomplete evidence was not turned away as it should be: %w", err)
 	}
 	d.say("the gate", "%s: missing %s", d.paint(red, "turned away (422)"), strings.Join(problem.Missing, ", "))
+	return nil
+}
+
+// leftOpen leaves something to be decided by whoever looks at the console.
+func (d *demo) leftOpen(ctx context.Context) error {
+	d.title("6. Left for you to decide, in the console")
+	e, err := d.file(ctx, story{"Notepad++", "8.7.4", "DEPARTMENT", "cobertura-poor.xml", "trivy-two-high.json", "plan-middling.yaml", "rollback-validated.yaml", "in_progress"})
+	if err != nil {
+		return err
+	}
+	if _, err := d.submit(ctx, e, "closes two findings"); err != nil {
+		return err
+	}
+	if e, err = d.file(ctx, story{"Remote support", "9.2", "PILOT", "cobertura-poor.xml", "trivy-bad.json", "plan-large.yaml", "rollback-untested.yaml", "not_started"}); err != nil {
+		return err
+	}
+	if _, err := d.submit(ctx, e, ""); err != nil {
+		return err
+	}
+	x, err := d.as("erin").RequestException(ctx, api.RequestException{
+		DeploymentID: e.DeploymentID, Reason: "the vendor ends the old service", Justification: "it is started by hand only, and never on servers",
+		Controls: []string{"started by hand only", "sessions are recorded"}, ExpiryDays: new(30),
+	})
+	if err != nil {
+		return err
+	}
+	d.say("erin", "asks for exception %s; nobody has decided yet", x.Name)
 	return nil
 }

@@ -26,6 +26,7 @@ type commands struct {
 	Demo       demoCmd       `cmd:"" help:"Take real deployments through a server of its own, and show what happens."`
 	User       userCmd       `cmd:"" help:"Accounts, on the database directly."`
 	Token      tokenCmd      `cmd:"" help:"Bearer tokens, on the database directly."`
+	Session    sessionCmd    `cmd:"" help:"Who is signed in to the console, on the database directly."`
 	Key        keyCmd        `cmd:"" help:"Keys that sign attestations, on the data directory directly."`
 	Deployment deploymentCmd `cmd:"" help:"Deployment intents."`
 	Evidence   evidenceCmd   `cmd:"" help:"Evidence packages."`

@@ -49,7 +49,7 @@ func TestStories(t *testing.T) {
 			},
 			Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 				"serve": serveScript, "field": fieldScript, "owner": ownerScript, "attested": attestedScript, "shutdown": shutdownScript, "key": keyScript, "status": statusScript,
-				"flip": flipScript, "policy": policyScript, "second": secondScript, "keys": keysScript,
+				"flip": flipScript, "policy": policyScript, "second": secondScript, "keys": keysScript, "browse": browseScript,
 			},
 			Condition: func(cond string) (bool, error) { return cond == e.Name, nil },
 		})

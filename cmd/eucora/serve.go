@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/eucora/eucora/internal/console"
 	"github.com/eucora/eucora/internal/httpapi"
 	"github.com/eucora/eucora/internal/identity"
 	"github.com/eucora/eucora/internal/notify"
@@ -26,8 +27,28 @@ type serveCmd struct {
 	siteFlags
 	keyFlags
 	stampFlags
+	proxyFlags
 	noticeFlags
 	Listen string `help:"Address to listen on." default:"127.0.0.1:8080" env:"EUCORA_LISTEN" placeholder:"HOST:PORT"`
+}
+
+// proxyFlags say how people get here.
+type proxyFlags struct {
+	URL     string   `help:"Where people reach the console. If it begins with https://, cookies are sent over TLS only." env:"EUCORA_URL" placeholder:"URL"`
+	Trusted []string `help:"Networks of the reverse proxies before this, for example 10.0.0.0/8. X-Forwarded-For and X-Forwarded-Proto are believed of them, and of nobody else." name:"trusted-proxy" env:"EUCORA_TRUSTED_PROXY" placeholder:"CIDR,..."`
+}
+
+// read returns the proxies, and whether people come over TLS.
+func (f proxyFlags) read() (identity.Proxies, bool, error) {
+	proxies, err := identity.ParseProxies(f.Trusted)
+	if err != nil {
+		return nil, false, usage("--trusted-proxy %v", err)
+	}
+	u, err := url.Parse(f.URL)
+	if f.URL != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "") {
+		return nil, false, usage("--url (EUCORA_URL) %q: want an address that begins with https:// or http://", f.URL)
+	}
+	return proxies, f.URL != "" && u.Scheme == "https", nil
 }
 
 // stampFlags say who time-stamps checkpoints, and how often.
@@ -120,6 +141,10 @@ func (c *serveCmd) start(ctx context.Context, log *slog.Logger) (*server, error)
 	if err := c.check(); err != nil {
 		return nil, err
 	}
+	proxies, secure, err := c.read()
+	if err != nil {
+		return nil, err
+	}
 	notices, outbox, err := c.notices()
 	if err != nil {
 		return nil, err
@@ -135,8 +160,15 @@ func (c *serveCmd) start(ctx context.Context, log *slog.Logger) (*server, error)
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	running := &server{site: s, failed: make(chan error, 1), background: cancel, working: new(sync.WaitGroup)}
 	handler, err := httpapi.New(httpapi.Options{
-		Service: s.service, Auth: identity.New(background, s.store, nil, log), LedgerKey: s.store.LedgerKey(), Keys: keys.load,
+		Service: s.service, Auth: identity.New(background, s.store, nil, log), Proxies: proxies, LedgerKey: s.store.LedgerKey(), Keys: keys.load,
 		Ready: s.store.Ready, Log: log, Version: version,
+	})
+	if err != nil {
+		cancel()
+		return nil, errors.Join(err, s.store.Close())
+	}
+	pages, err := console.New(console.Options{
+		Service: s.service, Sessions: identity.NewSessions(s.store, nil), Proxies: proxies, Secure: secure, Log: log,
 	})
 	if err != nil {
 		cancel()
@@ -149,7 +181,7 @@ func (c *serveCmd) start(ctx context.Context, log *slog.Logger) (*server, error)
 	}
 	running.address = listener.Addr().String()
 	running.http = &http.Server{
-		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute,
+		Handler: front{handler, pages}, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	c.work(background, running, handler, notices, log)

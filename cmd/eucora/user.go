@@ -8,6 +8,7 @@ import (
 type userCmd struct {
 	Add     userAddCmd     `cmd:"" help:"Make an account."`
 	List    userListCmd    `cmd:"" help:"List accounts."`
+	Invite  userInviteCmd  `cmd:"" help:"Make a link with which a person sets their password for the console, once."`
 	Disable userDisableCmd `cmd:"" help:"End an account's access at once. Accounts are never deleted."`
 	Role    userRoleCmd    `cmd:"" help:"Give an account another role."`
 }
@@ -78,7 +79,7 @@ func (c *userDisableCmd) Run(a *app) error {
 		if err != nil {
 			return err
 		}
-		return c.print(a, p, func() { a.printf("%s is disabled; its tokens open nothing\n", p.Username) })
+		return c.print(a, p, func() { a.printf("%s is disabled; its tokens and sessions open nothing\n", p.Username) })
 	})
 }
 

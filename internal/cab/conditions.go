@@ -34,15 +34,15 @@ type Condition struct {
 // test is a condition that has been read: it judges a rollout at a moment.
 type test func(Grounds, Rollout) (ConditionState, string)
 
-// conditionKind is a condition that the gate knows, and what its value is.
-type conditionKind struct {
-	name, value string
+// ConditionKind is a condition that the gate knows, and what its value is.
+type ConditionKind struct {
+	Name, Value string // what it is called, and what it wants, in words
 	read        func(jsontext.Value) (test, error)
 }
 
 // conditionKinds is every condition that a board can set. What the gate cannot
 // check by itself is a note, or none. docs/gate.md explains each.
-var conditionKinds = []conditionKind{
+var conditionKinds = []ConditionKind{
 	{"max_ring", "a ring", readMaxRing},
 	{"max_devices", "a whole number from 1", readMaxDevices},
 	{"max_rollout_percent", "a whole number, 1 to 100", readMaxPercent},
@@ -54,11 +54,14 @@ var conditionKinds = []conditionKind{
 	{"note", "a text of 1 to 2000 characters", readNote},
 }
 
+// ConditionKinds lists the conditions that a board can set.
+func ConditionKinds() []ConditionKind { return slices.Clone(conditionKinds) }
+
 // ConditionNames lists the conditions that a board can set.
 func ConditionNames() []string {
 	names := make([]string, len(conditionKinds))
 	for i, kind := range conditionKinds {
-		names[i] = kind.name
+		names[i] = kind.Name
 	}
 	return names
 }
@@ -66,13 +69,13 @@ func ConditionNames() []string {
 // readCondition reads one condition. The error is about its value, or says that
 // there is no such condition.
 func readCondition(name string, value jsontext.Value) (test, error) {
-	i := slices.IndexFunc(conditionKinds, func(k conditionKind) bool { return k.name == name })
+	i := slices.IndexFunc(conditionKinds, func(k ConditionKind) bool { return k.Name == name })
 	if i < 0 {
 		return nil, fmt.Errorf("is no condition that the gate can check; the conditions are %s", strings.Join(ConditionNames(), ", "))
 	}
 	judge, err := conditionKinds[i].read(value)
 	if err != nil {
-		return nil, fmt.Errorf("%w; want %s", err, conditionKinds[i].value)
+		return nil, fmt.Errorf("%w; want %s", err, conditionKinds[i].Value)
 	}
 	return judge, nil
 }
@@ -86,9 +89,9 @@ func members(conditions jsontext.Value) (map[string]jsontext.Value, error) {
 	return all, nil
 }
 
-// checkConditions refuses a vote with a condition that nothing would check: it
+// CheckConditions refuses a vote with a condition that nothing would check: it
 // would be stored and never read.
-func checkConditions(conditions jsontext.Value) error {
+func CheckConditions(conditions jsontext.Value) error {
 	if len(conditions) == 0 {
 		return nil
 	}

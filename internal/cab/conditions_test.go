@@ -46,7 +46,7 @@ func TestConditions(t *testing.T) {
 		{`{"note":"mind the laptops"}`, nil, ConditionUnmet},
 		{`{"note":"mind the laptops"}`, func(_ *Grounds, r *Rollout) { r.NoteRead = true }, ConditionMet},
 	} {
-		if err := checkConditions(jsontext.Value(c.text)); err != nil {
+		if err := CheckConditions(jsontext.Value(c.text)); err != nil {
 			t.Errorf("%s: %v", c.text, err)
 		}
 		g, r := openGrounds()

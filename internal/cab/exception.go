@@ -73,6 +73,12 @@ func (e Exception) Decision() string {
 // Active reports whether the exception can be relied on at a moment.
 func (e Exception) Active(now time.Time) bool { return e.Effective(now) == ExceptionGranted }
 
+// Holding is whose the exception is, and whether it is in force at a moment: who may
+// see it hangs on that.
+func (e Exception) Holding(now time.Time) Holding {
+	return Holding{Owners: []string{e.Requester.ID, e.SubmitterID}, Approved: e.Active(now)}
+}
+
 // Limits of an exception's texts: characters, and number of controls.
 const (
 	MaxReason      = 2000

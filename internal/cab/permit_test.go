@@ -395,7 +395,7 @@ func FuzzConditions(f *testing.F) {
 	g, r := openGrounds()
 	f.Fuzz(func(t *testing.T, text []byte) {
 		judged, err := judgeConditions(text, g, r)
-		if err != nil || checkConditions(text) == nil {
+		if err != nil || CheckConditions(text) == nil {
 			return
 		}
 		if !slices.ContainsFunc(judged, func(c Condition) bool { return c.State != ConditionMet }) {

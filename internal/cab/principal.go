@@ -143,19 +143,29 @@ func (t Token) Live(p Principal, now time.Time) bool {
 // transaction that decides.
 type Caller struct {
 	Principal Principal
-	Token     *Token // nil: there is no such token
+	Token     *Token   // nil: there is no such token
+	Session   *Session // nil: there is no such session
 }
+
+var errEnded = forbidden("ACCESS_ENDED", "your access ended or changed while this was under way; nothing was done, sign in again")
 
 // StillIs refuses an actor whose access has ended or changed since the call was
 // let in: a role is a right at the moment of the deed, not at the moment of
 // asking. withToken says that the call came with a token.
 func (c *Caller) StillIs(actor Actor, withToken bool, now time.Time) error {
-	ended := forbidden("ACCESS_ENDED", "your access ended or changed while this was under way; nothing was done, sign in again")
 	if c == nil || c.Principal.ID != actor.ID || c.Principal.Role != actor.Role || !c.Principal.DisabledAt.IsZero() {
-		return ended
+		return errEnded
 	}
 	if withToken && (c.Token == nil || !c.Token.Live(c.Principal, now)) {
-		return ended
+		return errEnded
+	}
+	return nil
+}
+
+// StillSignedIn refuses a caller whose session has ended since the call was let in.
+func (c *Caller) StillSignedIn(now time.Time) error {
+	if c == nil || c.Session == nil || !c.Session.Live(c.Principal, now) {
+		return errEnded
 	}
 	return nil
 }

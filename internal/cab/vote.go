@@ -42,7 +42,7 @@ func (r Request) CastVote(call Call, in Situation, approve bool, rationale strin
 	if len(conditions) > MaxConditions {
 		return Change{}, invalid("conditions", "at most %d bytes", MaxConditions)
 	}
-	if err := checkConditions(conditions); err != nil {
+	if err := CheckConditions(conditions); err != nil {
 		return Change{}, err
 	}
 	if slices.ContainsFunc(in.Votes, func(v Vote) bool { return v.Voter.ID == call.Actor.ID }) {

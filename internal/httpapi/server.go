@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"path"
 	"regexp"
@@ -31,6 +30,7 @@ import (
 type Options struct {
 	Service   *workflow.Service
 	Auth      *identity.Authenticator
+	Proxies   identity.Proxies             // that are believed about where calls come from
 	LedgerKey string                       // public; served with checkpoints
 	Keys      func() (*attest.Ring, error) // the attestation keys as they are now
 	Ready     func(context.Context) error
@@ -261,7 +261,7 @@ func (s *Server) api(rt *route) http.Handler {
 		info := infoOf(r)
 		info.route = rt.method + " " + rt.path
 		q := &request{Request: r, server: s, route: rt, call: workflow.Call{
-			Source: cab.Source{Address: address(r), UserAgent: clip(r.UserAgent(), 200)}, Looked: new(bool),
+			Source: cab.Source{Address: s.Proxies.Address(r), UserAgent: clip(r.UserAgent(), 200)}, Looked: new(bool),
 		}}
 		err := q.admit(true)
 		if err == nil {
@@ -309,15 +309,6 @@ func (q *request) answer() (any, error) {
 	}
 	q.faults = nil
 	return q.route.handle(q)
-}
-
-// address is the caller's, as the connection has it: no header is believed.
-func address(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
 }
 
 func clip(text string, most int) string {

@@ -46,7 +46,7 @@ func newBrake() *brake {
 func (b *brake) refused(address string, now time.Time) verdict {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	address = network(address)
+	address = Network(address)
 	a := b.addresses[address]
 	if a == nil {
 		if len(b.addresses) >= maxAddresses {
@@ -75,15 +75,15 @@ func (b *brake) refused(address string, now time.Time) verdict {
 func (b *brake) notAudited(address string, count int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if a := b.addresses[network(address)]; a != nil {
+	if a := b.addresses[Network(address)]; a != nil {
 		a.count += count
 		a.audited = time.Time{}
 	}
 }
 
-// network is what an address is counted as: an IPv6 site has as many addresses
+// Network is what an address is counted as: an IPv6 site has as many addresses
 // as it likes within its /64.
-func network(address string) string {
+func Network(address string) string {
 	ip, err := netip.ParseAddr(address)
 	if err != nil || !ip.Is6() || ip.Is4In6() {
 		return address

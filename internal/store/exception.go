@@ -38,7 +38,12 @@ type ExceptionInput struct {
 	Request   cab.Request
 	Package   cab.Package // the request's, with its document
 	Votes     []cab.Vote  // on the request
+	LatestID  string      // the deployment's newest package
 }
+
+// Revision grows with each change of the exception and of its request: whoever signs
+// saw both.
+func (in ExceptionInput) Revision() int64 { return in.Exception.Revision + in.Request.Revision }
 
 // ExceptionInput reads what acting on an exception depends on.
 func (r *Reader) ExceptionInput(id string) (ExceptionInput, error) {
@@ -52,7 +57,8 @@ func (r *Reader) ExceptionInput(id string) (ExceptionInput, error) {
 		into(&requests, scanRequest, `SELECT `+requestColumns+` FROM cab_request r JOIN cab_exception e ON e.request_id = r.id WHERE `+is, id),
 		into(&packages, scanPackageDocument, `SELECT `+packageColumns+`, p.document FROM evidence_package p
 			JOIN cab_request r ON r.package_id = p.id JOIN cab_exception e ON e.request_id = r.id WHERE `+is, id),
-		into(&in.Votes, scanVote, `SELECT `+voteColumns+` FROM vote o JOIN cab_exception e ON e.request_id = o.request_id WHERE `+is+` ORDER BY o.at, o.voter_id`, id))
+		into(&in.Votes, scanVote, `SELECT `+voteColumns+` FROM vote o JOIN cab_exception e ON e.request_id = o.request_id WHERE `+is+` ORDER BY o.at, o.voter_id`, id),
+		statement{`SELECT ` + latestOf("e.deployment_id") + ` FROM cab_exception e WHERE ` + is, []any{id}, func(r row) error { return r.Scan(&in.LatestID) }})
 	if in.Exception, err = first(exceptions, "exception", err); err != nil {
 		return ExceptionInput{}, err
 	}

@@ -51,13 +51,16 @@ func (r *Reader) Token(id string) (cab.Token, cab.Principal, error) {
 	return both.token, both.principal, err
 }
 
-// Credential says who a call is from: an account, and the token it came with
-// ("" if it came without one). It goes with the call into the transaction, where
-// both are read again.
-type Credential struct{ PrincipalID, TokenID string }
+// Credential says who a call is from: an account, and the token or the session it
+// came with ("" if it came without one). It goes with the call into the
+// transaction, where they are read again.
+type Credential struct{ PrincipalID, TokenID, SessionID string }
 
-// caller reads a credential's account and token.
+// caller reads a credential's account and token, or session.
 func (who Credential) caller(to **cab.Caller) statement {
+	if who.SessionID != "" {
+		return who.signedIn(to)
+	}
 	return statement{
 		`SELECT ` + principalColumns + `, COALESCE(t.id, ''), COALESCE(t.expires_at, 0), COALESCE(t.revoked_at, 0)
 			FROM principal p LEFT JOIN token t ON t.id = $2 AND t.principal_id = p.id WHERE p.id = $1`,

@@ -53,15 +53,17 @@ func TestStatementsAreConstant(t *testing.T) {
 			_, err := r.Requests(RequestFilter{Statuses: []cab.Status{cab.Submitted, cab.UnderReview}})
 			return err
 		},
-		"requests":    func(r *Reader) error { _, err := r.Requests(RequestFilter{}); return err },
-		"deployments": func(r *Reader) error { _, err := r.Deployments(DeploymentFilter{}); return err },
-		"exceptions":  func(r *Reader) error { _, err := r.Exceptions(ExceptionFilter{Now: time.Now()}); return err },
-		"packages":    func(r *Reader) error { _, err := r.Packages(PackageFilter{}); return err },
-		"event":       func(r *Reader) error { _, _, err := r.Event(0); return notThereYet(err) },
-		"leaves":      func(r *Reader) error { _, err := r.Leaves(0, 256); return err },
-		"checkpoint":  func(r *Reader) error { _, err := r.NewestCheckpoint(); return err },
-		"tiles":       func(r *Reader) error { _, err := r.Tiles(ledger.EdgeTiles(70_000)); return err },
-		"events":      func(r *Reader) error { _, err := r.Events(EventFilter{Trail: "x"}); return err },
+		"requests":                            func(r *Reader) error { _, err := r.Requests(RequestFilter{}); return err },
+		"board":                               func(r *Reader) error { _, err := r.Board(BoardFilter{Text: "x"}); return err },
+		"exceptions with what they are about": func(r *Reader) error { _, err := r.ExceptionBoard(ExceptionFilter{Now: time.Now()}); return err },
+		"deployments":                         func(r *Reader) error { _, err := r.Deployments(DeploymentFilter{}); return err },
+		"exceptions":                          func(r *Reader) error { _, err := r.Exceptions(ExceptionFilter{Now: time.Now()}); return err },
+		"packages":                            func(r *Reader) error { _, err := r.Packages(PackageFilter{}); return err },
+		"event":                               func(r *Reader) error { _, _, err := r.Event(0); return notThereYet(err) },
+		"leaves":                              func(r *Reader) error { _, err := r.Leaves(0, 256); return err },
+		"checkpoint":                          func(r *Reader) error { _, err := r.NewestCheckpoint(); return err },
+		"tiles":                               func(r *Reader) error { _, err := r.Tiles(ledger.EdgeTiles(70_000)); return err },
+		"events":                              func(r *Reader) error { _, err := r.Events(EventFilter{Trail: "x"}); return err },
 	}
 	if _, err := s.Checkpoint(ctx); err != nil { // of nothing
 		t.Fatal(err)

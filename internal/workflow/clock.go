@@ -54,7 +54,9 @@ func (s *Service) Sweep(ctx context.Context) error {
 		failed = append(failed, s.sweep(ctx, some))
 	}
 	now := s.now()
-	err := s.store.Update(ctx, func(tx *store.Tx) error { return tx.PruneReplays(now.Add(-replayFor)) })
+	err := s.store.Update(ctx, func(tx *store.Tx) error {
+		return errors.Join(tx.PruneReplays(now.Add(-replayFor)), tx.PruneSignIns(now))
+	})
 	return errors.Join(append(failed, s.digest(ctx), err, s.ReleaseWitnessed(ctx))...)
 }
 

@@ -45,6 +45,9 @@ func (s *Service) onException(ctx context.Context, call Call, action cab.Action,
 			return cab.Exception{}, err
 		}
 		change, err := act(c, in)
+		if err == nil && call.Seen != 0 && call.Seen != in.Revision() {
+			err = errChangedMeanwhile(in.Exception.Name)
+		}
 		if err != nil {
 			return cab.Exception{}, err
 		}
@@ -85,8 +88,7 @@ func (s *Service) Exception(ctx context.Context, call Call, id string) (cab.Exce
 		if err != nil {
 			return cab.Exception{}, err
 		}
-		held := cab.Holding{Owners: []string{e.Requester.ID, e.SubmitterID}, Approved: e.Active(s.now())}
-		return e, cab.PermitOn(call.Actor, cab.ReadException, held)
+		return e, cab.PermitOn(call.Actor, cab.ReadException, e.Holding(s.now()))
 	})
 }
 

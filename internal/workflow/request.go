@@ -88,6 +88,11 @@ func saved(tx *store.Tx, change cab.Change, before *cab.Decision) (RequestRow, e
 	return row, tx.Save(change)
 }
 
+// errChangedMeanwhile refuses a signature of something else than what was seen.
+func errChangedMeanwhile(name string) error {
+	return &cab.Error{Kind: cab.Conflict, Code: "CHANGED_MEANWHILE", Message: name + " has changed since you looked at it; look at it again before you decide"}
+}
+
 // onRequest runs an act on one request.
 func (s *Service) onRequest(ctx context.Context, call Call, action cab.Action, id string, act func(c cab.Call, in store.RequestInput) (cab.Change, error)) (RequestRow, error) {
 	run := func(update func(*store.Tx, store.RequestInput) error) error {
@@ -95,6 +100,9 @@ func (s *Service) onRequest(ctx context.Context, call Call, action cab.Action, i
 	}
 	return doWith(s, call, action, run, func(tx *store.Tx, c cab.Call, in store.RequestInput) (RequestRow, error) {
 		change, err := act(c, in)
+		if err == nil && call.Seen != 0 && call.Seen != in.Request.Revision {
+			err = errChangedMeanwhile(in.Request.Name)
+		}
 		if err != nil {
 			return RequestRow{}, err
 		}

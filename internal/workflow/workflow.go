@@ -84,6 +84,9 @@ type Call struct {
 	Source  cab.Source
 	Once    *Once // nil: no idempotency key was sent
 	Looked  *bool // set once the caller's access is looked at again; nil: nobody asks
+
+	SessionID string // of the session that it came with; "" if it came without one
+	Seen      int64  // revision of what the caller decides on, as they saw it; 0: they do not say
 }
 
 func (c Call) looked() {
@@ -98,7 +101,7 @@ func (c Call) credential() store.Credential {
 	if c.Actor.Role == cab.System {
 		return store.Credential{}
 	}
-	return store.Credential{PrincipalID: c.Actor.ID, TokenID: c.TokenID}
+	return store.Credential{PrincipalID: c.Actor.ID, TokenID: c.TokenID, SessionID: c.SessionID}
 }
 
 // stillThere refuses a call whose caller's access has ended since it was let in.
@@ -111,7 +114,14 @@ func (c Call) stillThere(tx *store.Tx, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	return caller.StillIs(c.Actor, c.TokenID != "", now)
+	return c.stillIs(caller, now)
+}
+
+func (c Call) stillIs(caller *cab.Caller, now time.Time) error {
+	if err := caller.StillIs(c.Actor, c.TokenID != "", now); err != nil || c.SessionID == "" {
+		return err
+	}
+	return caller.StillSignedIn(now)
 }
 
 // Once makes a verb happen once for each key of a principal. The answer is
@@ -261,7 +271,7 @@ func see[T any](ctx context.Context, s *Service, call Call, action cab.Action, v
 		err = s.store.View(ctx, read)
 	} else {
 		call.looked()
-		err = s.store.ViewAs(ctx, call.credential(), func(c *cab.Caller) error { return c.StillIs(call.Actor, call.TokenID != "", s.now()) }, read)
+		err = s.store.ViewAs(ctx, call.credential(), func(c *cab.Caller) error { return call.stillIs(c, s.now()) }, read)
 	}
 	if err != nil {
 		return none, err

@@ -1,0 +1,42 @@
+package console
+
+import (
+	"net/http"
+
+	"github.com/eucora/eucora/internal/cab"
+)
+
+// route is one page, or one form that a page sends.
+type route struct {
+	method, path string
+	action       cab.Action // which row of the permission table it is; "" for everybody, signed in or not
+	handle       func(*visit) error
+}
+
+// allRoutes is every route, on one page. Adding one is adding a line here, a row in
+// the table of the test, and a handler.
+func (s *Server) allRoutes() []route {
+	const get, post = http.MethodGet, http.MethodPost
+	return []route{
+		{get, "/{$}", cab.ReadSelf, (*visit).home},
+		{get, "/signin", "", (*visit).signInPage},
+		{post, "/signin", "", (*visit).signIn},
+		{post, "/signout", "", (*visit).signOut},
+		{get, "/link/{secret}", "", (*visit).linkPage},
+		{post, "/link/{secret}", "", (*visit).setPassword},
+		{get, "/sessions", cab.ReadSelf, (*visit).sessions},
+		{post, "/sessions/{id}/end", cab.ReadSelf, (*visit).endSession},
+
+		{get, "/requests", cab.ReadRequest, (*visit).queue},
+		{get, "/requests/{id}", cab.ReadRequest, (*visit).request},
+		{post, "/requests/{id}/decision", cab.ReadRequest, (*visit).decide},
+		{get, "/requests/{id}/changes", cab.ReadEvidence, (*visit).changes},
+		{get, "/exceptions", cab.ReadException, (*visit).exceptions},
+		{get, "/exceptions/{id}", cab.ReadException, (*visit).exception},
+		{post, "/exceptions/{id}/decision", cab.ReadException, (*visit).decideException},
+		{get, "/evidence/{id}/document", cab.ReadEvidence, (*visit).document},
+		{get, "/evidence/{id}/files/{sha256}", cab.ReadEvidence, (*visit).file},
+
+		{get, "/static/{version}/{name}", "", (*visit).asset},
+	}
+}
