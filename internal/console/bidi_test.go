@@ -68,7 +68,7 @@ func TestNoTextTurnsAnother(t *testing.T) {
 			"bad condition":     carol.post(path+"/decision", "seen", seen, "act", "approve", "rationale", evil, "conditions", evil),
 			"exception confirm": sam.post(of+"/decision", "seen", sam.get(of).seenOr("1"), "act", "approve", "rationale", evil),
 		}
-		_, err := w.service.Approve(w.ctx, w.call("chris"), row.ID, evil, []byte(`{"a":"`+evil+`"}`))
+		_, err := w.service.Approve(w.ctx, w.call("chris"), row.ID, evil, []byte(`{"note":"`+evil+`"}`))
 		w.must(err)
 		pages["decided"] = carol.get(path)
 		pages["too late"] = carol.post(path+"/decision", "seen", seen, "act", "reject", "rationale", evil, "step", "confirm")

@@ -86,7 +86,7 @@ func TestTwoAtOnce(t *testing.T) {
 			if late.status != http.StatusConflict {
 				t.Errorf("%s: %d", step, late.status)
 			}
-			late.has(t, "chris rejected this request", "not tested", "I had written this", "a: b")
+			late.has(t, "chris rejected this request", "not tested", "I had written this", "note: b")
 		}
 		final, err := w.service.Request(w.ctx, w.call("ada"), row.ID)
 		w.must(err)
@@ -136,7 +136,7 @@ func TestSessionEndsInMidForm(t *testing.T) {
 		wrong.has(t, "not right", `name="kept.rationale" value="a long thought"`)
 		back := carol.post("/signin", "username", "carol", "password", password, "next", path+"/decision",
 			"kept.seen", seen, "kept.act", "approve", "kept.rationale", "a long thought", "kept.conditions", "note: b", "kept.step", "confirm")
-		back.has(t, "You are signed in again", ">a long thought</textarea>", ">a: b</textarea>", `value="approve" required checked`, row.Name)
+		back.has(t, "You are signed in again", ">a long thought</textarea>", ">note: b</textarea>", `value="approve" required checked`, row.Name)
 		now, err := w.service.Request(w.ctx, w.call("ada"), row.ID)
 		w.must(err)
 		if now.Status != cab.Submitted {
@@ -330,7 +330,7 @@ func TestOnIt(t *testing.T) {
 			t.Errorf("%d forms", n)
 		}
 		on := carol.post(path+"/decision", "seen", shown.seen(t), "act", "approve", "rationale", "half a tho", "conditions", "note: b", "step", "review")
-		on.has(t, "It says now that you are on it.", ">half a tho</textarea>", ">a: b</textarea>", `value="approve" required checked`, "Under review")
+		on.has(t, "It says now that you are on it.", ">half a tho</textarea>", ">note: b</textarea>", `value="approve" required checked`, "Under review")
 		on.lacks(t, "had changed", "I am on it")
 		if p := carol.post(path+"/decision", "seen", on.seen(t), "act", "approve", "rationale", "half a thought", "step", "preview"); p.status != http.StatusOK {
 			t.Errorf("and on from there: %d", p.status)
