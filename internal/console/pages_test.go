@@ -29,6 +29,8 @@ func TestWhoMaySeeWhat(t *testing.T) {
 			"/requests/{id}": mid.Name, "/requests/{id}/decision": mid.Name, "/requests/{id}/changes": mid.Name,
 			"/exceptions/{id}": e.Name, "/exceptions/{id}/decision": e.Name, "/evidence/{id}/document": mid.PackageID,
 			"/evidence/{id}/files/{sha256}": mid.PackageID, "/sessions/{id}/end": strings.Repeat("0", 32),
+			"/evidence/{id}": mid.PackageID, "/evidence/{id}/verify": mid.PackageID, "/evidence/{id}/components": mid.PackageID, "/evidence/{id}/findings": mid.PackageID,
+			"/evidence/{id}/diff": mid.PackageID,
 		}
 		//                                       erin eve  carol sam pat  ada  root nobody
 		table := map[string][]int{
@@ -50,6 +52,12 @@ func TestWhoMaySeeWhat(t *testing.T) {
 			"GET /static/{version}/{name}":      {404, 404, 404, 404, 404, 404, 404, 404},
 			"POST /signin":                      {401, 401, 401, 401, 401, 401, 401, 401},
 			"POST /signout":                     {303, 303, 303, 303, 303, 303, 303, 303},
+			"GET /evidence/{id}":                {200, 403, 200, 200, 403, 200, 200, 303},
+			"GET /evidence/{id}/verify":         {200, 403, 200, 200, 403, 200, 200, 303},
+			"GET /evidence/{id}/components":     {200, 403, 200, 200, 403, 200, 200, 303},
+			"GET /evidence/{id}/findings":       {200, 403, 200, 200, 403, 200, 200, 303},
+			"GET /evidence/{id}/diff":           {200, 403, 200, 200, 403, 200, 200, 303},
+			"GET /models":                       {200, 200, 200, 200, 200, 200, 200, 303},
 		}
 		routes := w.console.allRoutes()
 		slices.SortStableFunc(routes, func(a, b route) int { return strings.Compare(last(a), last(b)) })

@@ -72,7 +72,7 @@ func TestLastApproved(t *testing.T) {
 		db := storetest.Owner(t, url)
 		for _, text := range []string{
 			`DROP TABLE cosignature`, `DROP TABLE witnessed`, `DROP TABLE checkpoint_timestamp`, // later ones go first
-			`DROP INDEX request_due`, `DROP TABLE password`, `DROP TABLE signin_link`, `DROP TABLE session`, `DROP TABLE signin_tries`,
+			`DROP INDEX deployment_app`, `DROP INDEX request_due`, `DROP TABLE password`, `DROP TABLE signin_link`, `DROP TABLE session`, `DROP TABLE signin_tries`,
 			`DROP INDEX request_approved`, `ALTER TABLE cab_request DROP COLUMN app_name`, `ALTER TABLE cab_request DROP COLUMN package_created_at`,
 			`DELETE FROM goose_db_version WHERE version_id >= ` + map[string]string{"sqlite": "4", "postgres": "5"}[e.Name],
 		} {
