@@ -27,7 +27,7 @@ func (v *visit) components() error {
 		return err
 	}
 	page := contentsPage{ID: e.ID, App: e.Record.AppName + " " + e.Record.Version, Title: "Components", Note: sentence(clip(note, 300))}
-	list := listing{Title: "Components", Head: []string{"Name", "Version", "Package URL", "Listed in"}, Empty: "The SBOM lists no component."}
+	list := listing{Title: "Components", One: "component", Many: "components", Head: []string{"Name", "Version", "Package URL", "Listed in"}, Empty: "The SBOM lists no component."}
 	page.List = listOf(v.URL, list, nil, all,
 		func(c workflow.ListedComponent, s sought) bool { return s.has(c.Name, c.Version, c.PURL) },
 		func(c workflow.ListedComponent) []cell {
@@ -56,7 +56,7 @@ func (v *visit) findings() error {
 	}
 	page := contentsPage{ID: e.ID, App: e.Record.AppName + " " + e.Record.Version, Title: "Findings", Note: sentence(clip(note, 300))}
 	list := listing{
-		Title: "Findings", Head: []string{"Finding", "Severity", "In", "Counts", "Also known as"}, KindLabel: "Severity", Kinds: severities(),
+		Title: "Findings", One: "finding", Many: "findings", Head: []string{"Finding", "Severity", "In", "Counts", "Also known as"}, KindLabel: "Severity", Kinds: severities(),
 		Empty: "The scans found nothing.",
 	}
 	page.List = listOf(v.URL, list, nil, all, findingMatches, func(f workflow.ListedFinding) []cell {

@@ -125,7 +125,7 @@ func (p *diffPage) lists(v *visit, d workflow.Diff, values []evidence.ValueChang
 		{at + "findings", "Findings: " + countText(len(findings), d.FindingsNote), show == "findings"},
 		{at + "values", "Other values: " + strconv.Itoa(len(values)), show == "values"},
 	}
-	list := listing{Head: []string{"Name", "Change", "Before", "Now"}, KindLabel: "Change"}
+	list := listing{One: "change", Many: "changes", Head: []string{"Name", "Change", "Before", "Now"}, KindLabel: "Change"}
 	all := components
 	switch show {
 	case "components":

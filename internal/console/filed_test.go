@@ -117,9 +117,9 @@ func TestTenThousandComponents(t *testing.T) {
 	path := "/evidence/" + row.PackageID
 	diff := path + "/diff?with=" + before.PackageID
 	for at, texts := range map[string][]string{
-		path + "/components":                       {"10000 ", "Page 1 of 100", "lib00099", "page=2"},
+		path + "/components":                       {"10000 components", "Page 1 of 100", "lib00099", "page=2"},
 		path + "/components?page=100":              {"Page 100 of 100", "lib09999", "page=99"},
-		path + "/components?q=LIB0999":             {"10 of 10000", "lib09990", "lib09999"},
+		path + "/components?q=LIB0999":             {"10 of 10000 components", "lib09990", "lib09999"},
 		path + "/components?q=nothing":             {"Nothing is like this.", "Show all"},
 		path + "/components?page=-4&q=%00%ff":      {"Page 1 of 100"},
 		path + "/components?page=99999999999999":   {"Page 100 of 100"},

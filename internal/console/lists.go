@@ -21,6 +21,8 @@ type listing struct {
 	All       string // the address of the list without what is sought
 
 	Title string
+	One   string // what is counted: component, components
+	Many  string
 	Head  []string
 	Rows  [][]cell
 	Empty string
@@ -78,9 +80,9 @@ func listOf[T any](u *url.URL, l listing, carried []string, all []T, match func(
 			rows = append(rows, one)
 		}
 	}
-	l.Count = strconv.Itoa(len(rows))
+	l.Count = plural(len(all), l.One, l.Many)
 	if len(rows) != len(all) {
-		l.Count += " of " + strconv.Itoa(len(all))
+		l.Count = strconv.Itoa(len(rows)) + " of " + l.Count
 	}
 	pages := max(1, (len(rows)+perPage-1)/perPage)
 	at, err := strconv.Atoi(query.Get("page"))
