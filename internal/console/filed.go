@@ -32,10 +32,11 @@ type sectionView struct {
 
 // originView is a value that was read from files, or declared beside them.
 type originView struct {
-	Path, Value string
-	Derived     bool
-	Sources     []originSource
-	Declared    string // what was declared instead; "" if nothing else was
+	Path     []string // in parts, between which a line may end
+	Value    string
+	Derived  bool
+	Sources  []originSource
+	Declared string // what was declared instead; "" if nothing else was
 }
 
 // originSource is a file that a value was read from.
@@ -89,7 +90,7 @@ func (p *evidencePage) fill() {
 	p.MoreOrigins = max(0, len(r.Origins)-mostOrigins)
 	names := fileNames(r)
 	for _, o := range r.Origins[:len(r.Origins)-p.MoreOrigins] {
-		view := originView{Path: cut(o.Path, 200), Value: "—", Derived: o.Origin == evidence.IsDerived}
+		view := originView{Path: strings.SplitAfter(cut(o.Path, 200), "."), Value: "—", Derived: o.Origin == evidence.IsDerived}
 		if value := r.Sections.At(o.Path); value != nil {
 			view.Value = valueText(plainValue(value))
 		}

@@ -31,7 +31,7 @@ func TestEvidencePage(t *testing.T) {
 		carol.get("/requests/"+row.Name).has(t, `href="`+path+`"`)
 		p := carol.get(path)
 		p.has(t, "7-Zip 24.08", row.ContentHash, `href="/requests/`+row.Name+`"`, "trivy.json", "sbom.cdx.json", digestOf(scan), digestOf(bom),
-			"scan_results.high", "as Trivy JSON", `<span class="bad-word">2</span>`, "Rollback plan", "put the old one back", path+"/components", path+"/findings")
+			"scan_results.<wbr>high", "as Trivy JSON", `<small class="bad-word">declared as 2</small>`, "Rollback plan", "put the old one back", path+"/components", path+"/findings")
 		file := carol.get(path + "/files/" + digestOf(scan))
 		if file.status != http.StatusOK || file.body != scan || !strings.HasPrefix(file.header.Get("Content-Disposition"), "attachment") {
 			t.Errorf("%d %v", file.status, file.header)
