@@ -19,6 +19,8 @@ type evidencePage struct {
 	Incomplete  []string
 	Origins     []originView
 	MoreOrigins int
+	Notes       []string
+	MoreNotes   int
 	Files       []fileView
 	SBOM, Scan  bool // there is one among the files
 }
@@ -32,18 +34,24 @@ type sectionView struct {
 
 // originView is a value that was read from files, or declared beside them.
 type originView struct {
-	Path     []string // in parts, between which a line may end
-	Value    string
-	Derived  bool
-	Sources  []originSource
-	Declared string // what was declared instead; "" if nothing else was
+	Path    []string // in parts, between which a line may end
+	Value   string
+	Derived bool
+	Sources []originSource
+
+	MoreSources int    // that are not among Sources
+	Declared    string // what was declared instead; "" if nothing else was
 }
 
 // originSource is a file that a value was read from.
 type originSource struct{ SHA256, Name, Parser string }
 
-// mostOrigins bounds what is shown of them; the document has all.
-const mostOrigins = 200
+// Limits of what is shown with all the rest.
+const (
+	mostOrigins = 60 // all of them have a page of their own
+	mostSources = 10 // of one value
+	mostNotes   = 50
+)
 
 // evidence is a package's page.
 func (v *visit) evidence() error {
@@ -87,21 +95,87 @@ func (p *evidencePage) fill() {
 		p.Files = append(p.Files, fileView{a, bytesText(a.Size)})
 		p.SBOM, p.Scan = p.SBOM || a.Role == evidence.SBOMFile, p.Scan || a.Role == evidence.ScanFile
 	}
-	p.MoreOrigins = max(0, len(r.Origins)-mostOrigins)
+	first := originsFirst(r.Origins)
+	p.MoreOrigins = max(0, len(first)-mostOrigins)
 	names := fileNames(r)
-	for _, o := range r.Origins[:len(r.Origins)-p.MoreOrigins] {
-		view := originView{Path: strings.SplitAfter(cut(o.Path, 200), "."), Value: "—", Derived: o.Origin == evidence.IsDerived}
-		if value := r.Sections.At(o.Path); value != nil {
-			view.Value = valueText(plainValue(value))
-		}
-		if o.Declared != nil {
-			view.Declared = valueText(plainValue(o.Declared))
-		}
-		for _, s := range o.Sources {
-			view.Sources = append(view.Sources, originSource{s.Attachment, names[s.Attachment], s.Parser})
-		}
-		p.Origins = append(p.Origins, view)
+	for _, o := range first[:len(first)-p.MoreOrigins] {
+		p.Origins = append(p.Origins, originOf(r, o, names))
 	}
+	p.Notes = r.Notes[:min(len(r.Notes), mostNotes)]
+	p.MoreNotes = len(r.Notes) - len(p.Notes)
+}
+
+// originsFirst puts what is said of artifacts last: there may be many of them, and
+// the facts are elsewhere.
+func originsFirst(all []evidence.Origin) []evidence.Origin {
+	var facts, artifacts []evidence.Origin
+	for _, o := range all {
+		if strings.HasPrefix(o.Path, "artifacts") {
+			artifacts = append(artifacts, o)
+		} else {
+			facts = append(facts, o)
+		}
+	}
+	return append(facts, artifacts...)
+}
+
+func originOf(r evidence.Record, o evidence.Origin, names map[string]string) originView {
+	view := originView{Path: strings.SplitAfter(cut(o.Path, 200), "."), Value: "—", Derived: o.Origin == evidence.IsDerived}
+	if value := r.Sections.At(o.Path); value != nil {
+		view.Value = valueText(plainValue(value))
+	}
+	if o.Declared != nil {
+		view.Declared = valueText(plainValue(o.Declared))
+	}
+	for _, s := range o.Sources[:min(len(o.Sources), mostSources)] {
+		view.Sources = append(view.Sources, originSource{s.Attachment, names[s.Attachment], s.Parser})
+	}
+	view.MoreSources = len(o.Sources) - len(view.Sources)
+	return view
+}
+
+// origins lists where each value of a package comes from.
+func (v *visit) origins() error {
+	filed, err := v.filed()
+	if err == nil {
+		err = filed.Altered
+	}
+	if err != nil {
+		return err
+	}
+	r, names := filed.Record, fileNames(filed.Record)
+	page := contentsPage{ID: filed.ID, App: r.AppName + " " + r.Version, Title: "Where each value comes from"}
+	list := listing{
+		Title: "Origins", One: "value", Many: "values", Head: []string{"Value", "Is", "Read from", "Declared otherwise"}, KindLabel: "Origin",
+		Kinds: []option{{"", "All", false}, {"derived", "Read from files", false}, {"declared", "Declared", false}, {"otherwise", "Declared otherwise", false}},
+		Empty: "Everything in it is declared: nothing was read from files.",
+	}
+	page.List = listOf(v.URL, list, nil, r.Origins, func(o evidence.Origin, s sought) bool {
+		texts := []string{o.Path}
+		for _, source := range o.Sources {
+			texts = append(texts, names[source.Attachment], source.Parser)
+		}
+		return (s.kind == "" || s.kind == string(o.Origin) || s.kind == "otherwise" && o.Declared != nil) && s.has(texts...)
+	}, func(o evidence.Origin) []cell {
+		view := originOf(r, o, names)
+		return []cell{{Text: cut(o.Path, 200), Code: true}, {Text: view.Value}, {Text: view.From()}, {Text: view.Declared, Class: "bad-word"}}
+	})
+	return v.page(http.StatusOK, "contents", "Origins of "+page.App, page)
+}
+
+// From is where a value was read, on one line.
+func (o originView) From() string {
+	if !o.Derived {
+		return "declared"
+	}
+	var all []string
+	for _, s := range o.Sources {
+		all = append(all, s.Name+" as "+s.Parser)
+	}
+	if o.MoreSources > 0 {
+		all = append(all, plural(o.MoreSources, "more file", "more files"))
+	}
+	return strings.Join(all, ", ")
 }
 
 // missingOf lists what a package lacks, as far as a page bears it.

@@ -41,6 +41,7 @@ func TestEvidencePage(t *testing.T) {
 			t.Errorf("the document has the hash %s, and its page says %s", digestOf(document.body), row.ContentHash)
 		}
 		carol.get(path+"/verify").has(t, "It is what was filed", "as it was stored", "the same")
+		carol.get(path+"/origins?kind=otherwise&q=HIGH").has(t, "1 of ", "scan_results.high", "trivy.json as Trivy JSON", `class="bad-word">2<`)
 		carol.get(path+"/components").has(t, "zlib", "1.3", "pkg:golang/example.test/openssl@3.0.1")
 		carol.get(path+"/findings").has(t, "CVE-2026-0007", "high", "openssl@3.0.1")
 	})
@@ -59,7 +60,7 @@ func TestEvidenceAloneAndHostile(t *testing.T) {
 		alone, err := w.service.CreateEvidence(w.ctx, w.call("erin"), d.ID, []byte(`{}`))
 		w.must(err)
 		erin := w.as("erin")
-		for _, path := range []string{"", "/verify", "/components", "/findings", "/components?q=%3Cimg+src", "/diff?with=" + alone.ID, "/diff"} {
+		for _, path := range []string{"", "/verify", "/components", "/findings", "/origins", "/components?q=%3Cimg+src", "/diff?with=" + alone.ID, "/diff"} {
 			p := erin.get("/evidence/" + e.ID + path)
 			if p.status != http.StatusOK {
 				t.Errorf("%s: %d\n%s", path, p.status, p.body)
@@ -88,7 +89,11 @@ func TestAlteredEvidenceIsNotShown(t *testing.T) {
 		shown.has(t, "This is not what was filed", "/document", "/verify")
 		shown.lacks(t, "Rollback plan", "put the old one back")
 		ada.get(path+"/verify").has(t, "It is not what was filed", "altered", "another", row.ContentHash)
-		ada.get(path+"/findings").lacks(t, "CVE-")
+		for _, more := range []string{"/origins", "/components", "/findings", "/diff", "/diff?with=" + row.PackageID} {
+			if p := ada.get(path + more); p.status != http.StatusConflict {
+				t.Errorf("%s of altered evidence: %d", more, p.status)
+			}
+		}
 	})
 }
 

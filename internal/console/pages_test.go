@@ -30,7 +30,7 @@ func TestWhoMaySeeWhat(t *testing.T) {
 			"/exceptions/{id}": e.Name, "/exceptions/{id}/decision": e.Name, "/evidence/{id}/document": mid.PackageID,
 			"/evidence/{id}/files/{sha256}": mid.PackageID, "/sessions/{id}/end": strings.Repeat("0", 32),
 			"/evidence/{id}": mid.PackageID, "/evidence/{id}/verify": mid.PackageID, "/evidence/{id}/components": mid.PackageID, "/evidence/{id}/findings": mid.PackageID,
-			"/evidence/{id}/diff": mid.PackageID,
+			"/evidence/{id}/diff": mid.PackageID, "/evidence/{id}/origins": mid.PackageID,
 		}
 		//                                       erin eve  carol sam pat  ada  root nobody
 		table := map[string][]int{
@@ -55,6 +55,7 @@ func TestWhoMaySeeWhat(t *testing.T) {
 			"GET /evidence/{id}":                {200, 403, 200, 200, 403, 200, 200, 303},
 			"GET /evidence/{id}/verify":         {200, 403, 200, 200, 403, 200, 200, 303},
 			"GET /evidence/{id}/components":     {200, 403, 200, 200, 403, 200, 200, 303},
+			"GET /evidence/{id}/origins":        {200, 403, 200, 200, 403, 200, 200, 303},
 			"GET /evidence/{id}/findings":       {200, 403, 200, 200, 403, 200, 200, 303},
 			"GET /evidence/{id}/diff":           {200, 403, 200, 200, 403, 200, 200, 303},
 			"GET /models":                       {200, 200, 200, 200, 200, 200, 200, 303},

@@ -41,6 +41,7 @@ func (s *Server) allRoutes() []route {
 
 		{get, "/evidence/{id}", cab.ReadEvidence, (*visit).evidence},
 		{get, "/evidence/{id}/verify", cab.ReadEvidence, (*visit).verify},
+		{get, "/evidence/{id}/origins", cab.ReadEvidence, (*visit).origins},
 		{get, "/evidence/{id}/components", cab.ReadEvidence, (*visit).components},
 		{get, "/evidence/{id}/findings", cab.ReadEvidence, (*visit).findings},
 		{get, "/evidence/{id}/diff", cab.ReadEvidence, (*visit).diff},

@@ -14,7 +14,7 @@ import (
 type scene struct {
 	*world
 	asked, decided, excepted, hostile workflow.RequestRow
-	before                            workflow.RequestRow // approved, of the application that is asked for
+	before, altered                   workflow.RequestRow // approved, of the application that is asked for; with other bytes than were filed
 	exception, granted                cab.Exception
 }
 
@@ -111,5 +111,7 @@ func newScene(w *world) *scene {
 	s.granted, err = w.service.ApproveException(w.ctx, call("sam"), s.granted.ID, "The controls suffice for two weeks.")
 	w.must(err)
 	w.pass(2 * time.Hour)
+	s.altered = w.submitted("Altered app", "1", "mid")
+	w.alter(s.altered.PackageID)
 	return s
 }
