@@ -12,8 +12,10 @@ import (
 	"time"
 
 	"github.com/eucora/eucora/internal/cab"
+	"github.com/eucora/eucora/internal/collect"
 	"github.com/eucora/eucora/internal/evidence"
 	"github.com/eucora/eucora/internal/store/storetest"
+	"github.com/eucora/eucora/internal/workflow"
 )
 
 func digestOf(text string) string {
@@ -170,6 +172,7 @@ func TestVersionsToCompareWith(t *testing.T) {
 		if p := pat.get(path); p.status != http.StatusForbidden {
 			t.Errorf("what is not approved, for the publisher: %d", p.status)
 		}
+		pat.get("/evidence/"+approved.PackageID).has(t, "7-Zip 24.07", "/requests/"+approved.Name)
 		for _, with := range []string{"", "?with=" + waiting.PackageID, "?with=" + eves.ID} {
 			p := pat.get("/evidence/" + approved.PackageID + "/diff" + with)
 			p.lacks(t, waiting.PackageID, eves.ID, row.PackageID, "24.06")
@@ -199,4 +202,30 @@ func TestVersionsToCompareWith(t *testing.T) {
 			t.Errorf("a cursor that is none: %d", p.status)
 		}
 	})
+}
+
+// TestFindingsAreSought by severity, by whether they count, and by any of their names.
+func TestFindingsAreSought(t *testing.T) {
+	found := func(severity collect.Severity, setAside string) workflow.ListedFinding {
+		return workflow.ListedFinding{
+			FindingKey: collect.FindingKey{ID: "GHSA-1", Package: "zlib@1"},
+			Finding:    collect.Finding{Severity: severity, SetAside: setAside, Aliases: []string{"CVE-2026-1"}},
+		}
+	}
+	counts, aside := found(collect.High, ""), found(collect.Unknown, "not affected")
+	for _, c := range []struct {
+		of   workflow.ListedFinding
+		s    sought
+		want bool
+	}{
+		{counts, sought{}, true}, {aside, sought{}, true}, {counts, sought{kind: "high"}, true}, {counts, sought{kind: "low"}, false},
+		{aside, sought{kind: "unknown"}, true}, {counts, sought{kind: "counts"}, true}, {aside, sought{kind: "counts"}, false},
+		{counts, sought{kind: "aside"}, false}, {aside, sought{kind: "aside"}, true}, {counts, sought{text: "cve-2026"}, true},
+		{counts, sought{text: "ghsa"}, true}, {counts, sought{text: "zlib"}, true}, {counts, sought{text: "openssl"}, false},
+		{counts, sought{text: "zlib", kind: "low"}, false},
+	} {
+		if got := findingMatches(c.of, c.s); got != c.want {
+			t.Errorf("%+v for %+v: %t", c.of, c.s, got)
+		}
+	}
 }

@@ -217,7 +217,7 @@ func TestFirstViewIsSmall(t *testing.T) {
 		}
 		b := w.as("carol")
 		version := w.console.pages.version
-		for _, path := range []string{"/requests", "/requests/" + row.Name} {
+		for _, path := range []string{"/requests", "/requests/" + row.Name, "/evidence/" + row.PackageID, "/evidence/" + row.PackageID + "/diff", "/models"} {
 			total := 0
 			for _, part := range []string{path, "/static/" + version + "/style.css", "/static/" + version + "/console.js", "/static/" + version + "/icon.svg"} {
 				r, err := http.NewRequestWithContext(w.ctx, http.MethodGet, w.server.URL+part, nil)
