@@ -15,7 +15,6 @@ type rulesPage struct {
 	workflow.Rules
 	Active      bool   // the policy is in force
 	Scores      bool   // its model is the one that is shown
-	NamedBy     string // the policy that is shown names this model
 	Guards      []guardView
 	Derived     []string // what must be read from files
 	Factors     []factorView
@@ -69,7 +68,7 @@ func (v *visit) rules() error {
 	if err != nil {
 		return err
 	}
-	page := rulesPage{Rules: rules, Active: rules.Policy.Version == rules.InForce, NamedBy: rules.Policy.RiskModel, ApprovalFor: plural(rules.Policy.Approval, "day", "days")}
+	page := rulesPage{Rules: rules, Active: rules.Policy.Version == rules.InForce, ApprovalFor: plural(rules.Policy.Approval, "day", "days")}
 	page.Scores = rules.Model.Version == rules.Policy.RiskModel
 	for _, g := range rules.Policy.Guards {
 		page.Guards = append(page.Guards, guardView{words(g.Name), guardWhen(g), gateText(g.AtLeast), sentence(g.Reason)})
@@ -87,10 +86,6 @@ func (v *visit) rules() error {
 
 // histories lists what was published, newest first.
 func (p *rulesPage) histories() {
-	scoring := "" // the model of the policy in force
-	if p.Active {
-		scoring = p.Policy.RiskModel
-	}
 	for _, published := range p.Policies[:min(len(p.Policies), mostVersions)] {
 		view := publishedView{Published: published, Address: "/models?policy=" + published.Version, Shown: published.Version == p.Policy.Version}
 		if published.Version == p.InForce {
@@ -102,7 +97,7 @@ func (p *rulesPage) histories() {
 		view := publishedView{
 			Published: published, Address: "/models?policy=" + p.Policy.Version + "&model=" + published.Version, Shown: published.Version == p.Model.Version,
 		}
-		if published.Version == scoring {
+		if published.Version == p.Scoring {
 			view.State = "scores new evidence"
 		}
 		p.ModelList = append(p.ModelList, view)

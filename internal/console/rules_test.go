@@ -18,7 +18,7 @@ func TestRulesPage(t *testing.T) {
 			"1 of the board must approve", "90 days", "48 hours, 24 if it is urgent", "nothing waits for them", "Scores run from",
 			"test coverage in percent", "weight 0.20", "&gt; 90", "or not known", `href="/models?policy=1.0"`, "scores new evidence")
 		old := erin.get("/models?policy=1.0")
-		old.has(t, "Policy 1.0 is not in force.", "Show what is in force")
+		old.has(t, "Policy 1.0 is not in force.", "Show what is in force", "scores new evidence")
 		old.lacks(t, "declared mismatch")
 		for _, path := range []string{"/models?policy=9", "/models?model=9", "/models?policy=%22%3E%3Cscript%3Ealert(1)"} {
 			p := erin.get(path)

@@ -19,6 +19,7 @@ type Rules struct {
 	Policy          cab.Policy
 	PolicyPublished cab.Published
 	InForce         string // version of the policy that is
+	Scoring         string // version of the model that it names
 	Model           risk.Description
 	ModelPublished  cab.Published
 	Range           Range           // what the model reaches, by the policy's thresholds
@@ -40,7 +41,11 @@ func (s *Service) Rules(ctx context.Context, call Call, policy, model string) (R
 		if err != nil {
 			return rules, err
 		}
-		if rules.InForce, rules.PolicyPublished = active.Version, active; policy != "" {
+		if rules.Policy, err = s.policy(active); err != nil {
+			return rules, err
+		}
+		rules.InForce, rules.Scoring = active.Version, rules.Policy.RiskModel
+		if rules.PolicyPublished = active; policy != "" {
 			if rules.PolicyPublished, err = r.Policy(policy); err != nil {
 				return rules, err
 			}
