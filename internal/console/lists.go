@@ -84,29 +84,14 @@ func listOf[T any](u *url.URL, l listing, carried []string, all []T, match func(
 	if len(rows) != len(all) {
 		l.Count = strconv.Itoa(len(rows)) + " of " + l.Count
 	}
-	pages := max(1, (len(rows)+perPage-1)/perPage)
-	at, err := strconv.Atoi(query.Get("page"))
-	if at = min(max(at, 1), pages); err != nil {
-		at = 1
-	}
-	if pages > 1 {
-		l.Place = "Page " + strconv.Itoa(at) + " of " + strconv.Itoa(pages)
-	}
 	if l.Text != "" {
 		kept.Set("q", l.Text)
 	}
 	if s.kind != "" {
 		kept.Set("kind", s.kind)
 	}
-	page := func(n int) string {
-		if n < 1 || n > pages {
-			return ""
-		}
-		kept.Set("page", strconv.Itoa(n))
-		return u.Path + "?" + kept.Encode()
-	}
-	l.Previous, l.Next = page(at-1), page(at+1)
-	for _, one := range rows[(at-1)*perPage : min(at*perPage, len(rows))] {
+	from := l.turnTo(query.Get("page"), len(rows), kept)
+	for _, one := range rows[from:min(from+perPage, len(rows))] {
 		cells := show(one)
 		for i := range cells {
 			cells[i].Label = l.Head[i]
@@ -114,4 +99,26 @@ func listOf[T any](u *url.URL, l listing, carried []string, all []T, match func(
 		l.Rows = append(l.Rows, cells)
 	}
 	return l
+}
+
+// turnTo finds the page that is asked for among so many rows, and says where the
+// others are. What is no page is the first or the last.
+func (l *listing) turnTo(asked string, rows int, query url.Values) (from int) {
+	pages := max(1, (rows+perPage-1)/perPage)
+	at, err := strconv.Atoi(asked)
+	if at = min(max(at, 1), pages); err != nil {
+		at = 1
+	}
+	if pages > 1 {
+		l.Place = "Page " + strconv.Itoa(at) + " of " + strconv.Itoa(pages)
+	}
+	address := func(n int) string {
+		if n < 1 || n > pages {
+			return ""
+		}
+		query.Set("page", strconv.Itoa(n))
+		return l.Path + "?" + query.Encode()
+	}
+	l.Previous, l.Next = address(at-1), address(at+1)
+	return (at - 1) * perPage
 }

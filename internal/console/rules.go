@@ -13,8 +13,8 @@ import (
 // rulesPage is a policy and a risk model as people read them.
 type rulesPage struct {
 	workflow.Rules
-	Active      bool   // the policy is in force
-	Scores      bool   // its model is the one that is shown
+	Active      bool // the policy is in force
+	Scores      bool // its model is the one that is shown
 	Guards      []guardView
 	Derived     []string // what must be read from files
 	Factors     []factorView
