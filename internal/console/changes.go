@@ -176,6 +176,7 @@ func number(n *big.Rat) string {
 // comparePage is all that changed, with what is in files only.
 type comparePage struct {
 	Request        string
+	Package        string // the one that is asked for
 	App            string
 	Before, After  string // versions
 	View           *changesView
@@ -214,7 +215,7 @@ func (v *visit) changes() error {
 	}
 	before, after := d.Before.Record, d.After.Record
 	page := comparePage{
-		Request: row.Name, App: after.AppName, Before: before.Version, After: after.Version, View: changesOf(before, after, d.Comparison),
+		Request: row.Name, Package: row.PackageID, App: after.AppName, Before: before.Version, After: after.Version, View: changesOf(before, after, d.Comparison),
 		FindingsNote: sentence(clip(d.FindingsNote, 300)), ComponentsNote: sentence(clip(d.ComponentsNote, 300)),
 	}
 	page.Findings = compareFindings(d)

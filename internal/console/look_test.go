@@ -36,6 +36,21 @@ func (s *scene) looks() []look {
 		{"sessions", "root", "/sessions"},
 		{"forbidden", "pat", "/requests/" + s.asked.Name},
 		{"not-found", "carol", "/nothing"},
+		{"evidence", "carol", "/evidence/" + s.asked.PackageID},
+		{"evidence-alone", "erin", "/evidence/" + s.excepted.PackageID},
+		{"evidence-hostile", "carol", "/evidence/" + s.hostile.PackageID},
+		{"evidence-verify", "ada", "/evidence/" + s.asked.PackageID + "/verify"},
+		{"evidence-altered", "ada", "/evidence/" + s.altered.PackageID},
+		{"evidence-altered-verify", "ada", "/evidence/" + s.altered.PackageID + "/verify"},
+		{"evidence-origins", "carol", "/evidence/" + s.asked.PackageID + "/origins"},
+		{"evidence-components", "carol", "/evidence/" + s.asked.PackageID + "/components"},
+		{"evidence-findings", "carol", "/evidence/" + s.asked.PackageID + "/findings"},
+		{"evidence-no-findings", "carol", "/evidence/" + s.hostile.PackageID + "/findings"},
+		{"versions", "carol", "/evidence/" + s.asked.PackageID + "/diff"},
+		{"diff", "carol", "/evidence/" + s.asked.PackageID + "/diff?with=" + s.before.PackageID},
+		{"diff-findings", "carol", "/evidence/" + s.asked.PackageID + "/diff?show=findings&kind=new&with=" + s.before.PackageID},
+		{"rules", "erin", "/models"},
+		{"rules-old", "erin", "/models?policy=1.0"},
 	}
 }
 

@@ -29,6 +29,8 @@ func TestWhoMaySeeWhat(t *testing.T) {
 			"/requests/{id}": mid.Name, "/requests/{id}/decision": mid.Name, "/requests/{id}/changes": mid.Name,
 			"/exceptions/{id}": e.Name, "/exceptions/{id}/decision": e.Name, "/evidence/{id}/document": mid.PackageID,
 			"/evidence/{id}/files/{sha256}": mid.PackageID, "/sessions/{id}/end": strings.Repeat("0", 32),
+			"/evidence/{id}": mid.PackageID, "/evidence/{id}/verify": mid.PackageID, "/evidence/{id}/components": mid.PackageID, "/evidence/{id}/findings": mid.PackageID,
+			"/evidence/{id}/diff": mid.PackageID, "/evidence/{id}/origins": mid.PackageID,
 		}
 		//                                       erin eve  carol sam pat  ada  root nobody
 		table := map[string][]int{
@@ -50,6 +52,13 @@ func TestWhoMaySeeWhat(t *testing.T) {
 			"GET /static/{version}/{name}":      {404, 404, 404, 404, 404, 404, 404, 404},
 			"POST /signin":                      {401, 401, 401, 401, 401, 401, 401, 401},
 			"POST /signout":                     {303, 303, 303, 303, 303, 303, 303, 303},
+			"GET /evidence/{id}":                {200, 403, 200, 200, 403, 200, 200, 303},
+			"GET /evidence/{id}/verify":         {200, 403, 200, 200, 403, 200, 200, 303},
+			"GET /evidence/{id}/components":     {200, 403, 200, 200, 403, 200, 200, 303},
+			"GET /evidence/{id}/origins":        {200, 403, 200, 200, 403, 200, 200, 303},
+			"GET /evidence/{id}/findings":       {200, 403, 200, 200, 403, 200, 200, 303},
+			"GET /evidence/{id}/diff":           {200, 403, 200, 200, 403, 200, 200, 303},
+			"GET /models":                       {200, 200, 200, 200, 200, 200, 200, 303},
 		}
 		routes := w.console.allRoutes()
 		slices.SortStableFunc(routes, func(a, b route) int { return strings.Compare(last(a), last(b)) })
@@ -247,7 +256,7 @@ func TestFirstViewIsSmall(t *testing.T) {
 		}
 		b := w.as("carol")
 		version := w.console.pages.version
-		for _, path := range []string{"/requests", "/requests/" + row.Name} {
+		for _, path := range []string{"/requests", "/requests/" + row.Name, "/evidence/" + row.PackageID, "/evidence/" + row.PackageID + "/diff", "/models"} {
 			total := 0
 			for _, part := range []string{path, "/static/" + version + "/style.css", "/static/" + version + "/console.js", "/static/" + version + "/icon.svg"} {
 				r, err := http.NewRequestWithContext(w.ctx, http.MethodGet, w.server.URL+part, nil)

@@ -38,5 +38,14 @@ func (s *Server) allRoutes() []route {
 		{get, "/evidence/{id}/files/{sha256}", cab.ReadEvidence, (*visit).file},
 
 		{get, "/static/{version}/{name}", "", (*visit).asset},
+
+		{get, "/evidence/{id}", cab.ReadEvidence, (*visit).evidence},
+		{get, "/evidence/{id}/verify", cab.ReadEvidence, (*visit).verify},
+		{get, "/evidence/{id}/origins", cab.ReadEvidence, (*visit).origins},
+		{get, "/evidence/{id}/components", cab.ReadEvidence, (*visit).components},
+		{get, "/evidence/{id}/findings", cab.ReadEvidence, (*visit).findings},
+		{get, "/evidence/{id}/diff", cab.ReadEvidence, (*visit).diff},
+
+		{get, "/models", cab.ReadModels, (*visit).rules},
 	}
 }

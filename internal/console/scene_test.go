@@ -14,6 +14,7 @@ import (
 type scene struct {
 	*world
 	asked, decided, excepted, hostile workflow.RequestRow
+	before, altered                   workflow.RequestRow // approved, of the application that is asked for; with other bytes than were filed
 	exception, granted                cab.Exception
 }
 
@@ -81,6 +82,7 @@ func newScene(w *world) *scene {
 		evidence.TestsFile: junit, evidence.ArtifactFile: "#!/bin/sh\nexec one\n",
 	}
 	old := w.filed("Firefox ESR", "128.4", cab.Department, "low", "", cab.Standard, before)
+	s.before = old
 	_, err := w.service.Approve(w.ctx, call("chris"), old.ID, "As before.", nil)
 	w.must(err)
 	w.pass(5 * 24 * time.Hour)
@@ -109,5 +111,7 @@ func newScene(w *world) *scene {
 	s.granted, err = w.service.ApproveException(w.ctx, call("sam"), s.granted.ID, "The controls suffice for two weeks.")
 	w.must(err)
 	w.pass(2 * time.Hour)
+	s.altered = w.submitted("Altered app", "1", "mid")
+	w.alter(s.altered.PackageID)
 	return s
 }

@@ -36,8 +36,6 @@ var people = map[string]cab.Role{
 type world struct {
 	t       testing.TB
 	ctx     context.Context
-	url     string // of the database
-	engine  string
 	store   *store.Store
 	service *workflow.Service
 	console *Server
@@ -46,6 +44,8 @@ type world struct {
 	ids     map[string]string
 	mu      sync.Mutex
 	at      time.Time
+
+	engine, url, filesDir string // url: of the database
 }
 
 // logged collects the log.
@@ -74,9 +74,9 @@ func eachWorld(t *testing.T, test func(w *world)) {
 func newWorld(t testing.TB, e storetest.Engine) *world {
 	t.Helper()
 	w := &world{t: t, ctx: context.Background(), log: &logged{}, ids: map[string]string{}, at: time.Now().UTC().Truncate(time.Second)}
-	w.url, w.engine = e.URL(t), e.Name
+	w.engine, w.url, w.filesDir = e.Name, e.URL(t), filepath.Join(t.TempDir(), "attachments")
 	w.store = storetest.Open(t, store.Options{URL: w.url, Clock: w.now})
-	files, err := attachment.Open(filepath.Join(t.TempDir(), "attachments"))
+	files, err := attachment.Open(w.filesDir)
 	w.must(err)
 	w.service = workflow.New(w.store, workflow.Options{Files: files, Clock: w.now})
 	w.must(w.service.Prepare(w.ctx))
@@ -308,4 +308,17 @@ func (w *world) excepted(app, version string) (workflow.RequestRow, cab.Exceptio
 	})
 	w.must(err)
 	return row, e
+}
+
+// alter changes a package's bytes behind the server's back.
+func (w *world) alter(packageID string) {
+	w.t.Helper()
+	db := storetest.Owner(w.t, w.url)
+	storetest.DropTriggers(w.t, db, w.engine)
+	text := "'{}'"
+	if w.engine == "sqlite" {
+		text = "CAST('{}' AS BLOB)"
+	}
+	_, err := db.Exec(`UPDATE evidence_package SET document = `+text+` WHERE id = $1`, packageID)
+	w.must(err)
 }

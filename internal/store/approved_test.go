@@ -74,7 +74,7 @@ func TestLastApproved(t *testing.T) {
 			`DROP TABLE start_permit`, `ALTER TABLE deployment DROP COLUMN rings`, `ALTER TABLE deployment DROP COLUMN checks`,
 			`DROP TABLE job`, `DROP INDEX request_ends`, `ALTER TABLE cab_request DROP COLUMN clock_ended`, `ALTER TABLE cab_request DROP COLUMN clock_escalated`, `ALTER TABLE cab_exception DROP COLUMN clock_warned`,
 			`DROP TABLE cosignature`, `DROP TABLE witnessed`, `DROP TABLE checkpoint_timestamp`, // later ones go first
-			`DROP INDEX request_due`, `DROP TABLE password`, `DROP TABLE signin_link`, `DROP TABLE session`, `DROP TABLE signin_tries`,
+			`DROP INDEX deployment_app`, `DROP INDEX request_due`, `DROP TABLE password`, `DROP TABLE signin_link`, `DROP TABLE session`, `DROP TABLE signin_tries`,
 			`DROP INDEX request_approved`, `ALTER TABLE cab_request DROP COLUMN app_name`, `ALTER TABLE cab_request DROP COLUMN package_created_at`,
 			`DELETE FROM goose_db_version WHERE version_id >= ` + map[string]string{"sqlite": "4", "postgres": "5"}[e.Name],
 		} {

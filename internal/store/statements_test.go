@@ -64,6 +64,8 @@ func TestStatementsAreConstant(t *testing.T) {
 		"checkpoint":                          func(r *Reader) error { _, err := r.NewestCheckpoint(); return err },
 		"tiles":                               func(r *Reader) error { _, err := r.Tiles(ledger.EdgeTiles(70_000)); return err },
 		"events":                              func(r *Reader) error { _, err := r.Events(EventFilter{Trail: "x"}); return err },
+		"versions":                            func(r *Reader) error { _, err := r.Versions(VersionFilter{App: "x"}); return err },
+		"request of a package":                func(r *Reader) error { _, err := r.RequestOf("x"); return notThereYet(err) },
 	}
 	if _, err := s.Checkpoint(ctx); err != nil { // of nothing
 		t.Fatal(err)

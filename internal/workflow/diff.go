@@ -29,6 +29,9 @@ type Diff struct {
 type (
 	FindingChange   = collect.FindingChange
 	ComponentChange = collect.ComponentChange
+	FoundState      = collect.FoundState
+	FindingDiff     = collect.FindingDiff
+	ComponentDiff   = collect.ComponentDiff
 )
 
 // SameApplication reports whether both packages are of one application.

@@ -26,6 +26,7 @@ type Service struct {
 	clock    func() time.Time
 	models   sync.Map                // version → *risk.Model
 	policies sync.Map                // digest → cab.Policy
+	ranges   sync.Map                // reached → Range
 	scored   *recent[reading]        // by content hash
 	intents  *recent[cab.Deployment] // by id
 	inForce  atomic.Pointer[inForce] // the policy, as it was seen last
