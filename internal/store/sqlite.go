@@ -42,19 +42,13 @@ func openSQLite(ctx context.Context, path string) (*sqliteEngine, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("make the data directory: %w", err)
 	}
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) // so that it is ours alone from the start
-	if err != nil {
-		return nil, fmt.Errorf("open the database: %w", err)
+	if err := layOut(ctx, path); err != nil {
+		return nil, (&sqliteEngine{}).explain(fmt.Errorf("make the database %s: %w", path, err))
 	}
-	if err := file.Close(); err != nil {
-		return nil, fmt.Errorf("open the database: %w", err)
-	}
-	name := "file:" + (&url.URL{Path: path}).EscapedPath()
-	if err := layOut(ctx, name); err != nil {
-		return nil, (&sqliteEngine{}).explain(fmt.Errorf("open the database %s: %w", path, err))
-	}
+	name := fileURL(path)
 	const common = "_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=recursive_triggers(1)"
 	e := &sqliteEngine{idle: make(chan *sqliteSession, sqliteReaders)}
+	var err error
 	if e.db, err = sql.Open("sqlite", name+"?"+common+"&_txlock=immediate"); err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
@@ -70,17 +64,48 @@ func openSQLite(ctx context.Context, path string) (*sqliteEngine, error) {
 	return e, nil
 }
 
-// layOut gives a new database pages of 8 KiB: evidence and events are some kilobytes
-// each, and the whole log is read in fewer pieces (docs/performance.md). The first
-// write settles the size, and the driver would write before it reads this setting.
-func layOut(ctx context.Context, name string) error {
-	db, err := sql.Open("sqlite", name+"?_pragma=busy_timeout(5000)&_pragma=page_size(8192)")
+func fileURL(path string) string { return "file:" + (&url.URL{Path: path}).EscapedPath() }
+
+// layOut makes a database that is not there: readable by us alone, in write-ahead
+// mode, with pages of 8 KiB, for evidence and events are some kilobytes each, and the
+// whole log is read in fewer pieces (docs/performance.md). It is made beside its place
+// and put there whole: of many that start at once, none finds one that another is
+// still changing.
+func layOut(ctx context.Context, path string) error {
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	dir, err := os.MkdirTemp(filepath.Dir(path), ".new-")
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer os.RemoveAll(dir)
+	made := filepath.Join(dir, "database")
+	if err := writePages(ctx, made); err != nil {
+		return err
+	}
+	if err := os.Link(made, path); !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil
+}
+
+// writePages: the first write settles a page's size, and the driver would write, for
+// the write-ahead mode, before it reads this setting.
+func writePages(ctx context.Context, path string) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := file.Close(); err != nil {
+		return err
+	}
+	db, err := sql.Open("sqlite", fileURL(path)+"?_pragma=page_size(8192)")
+	if err != nil {
+		return err
+	}
 	_, err = db.ExecContext(ctx, "PRAGMA journal_mode = WAL")
-	return err
+	return errors.Join(err, db.Close())
 }
 
 func newSession(ctx context.Context, db *sql.DB) (*sqliteSession, error) {
