@@ -137,7 +137,7 @@ func (c *serveCmd) start(ctx context.Context, log *slog.Logger) (*server, error)
 		cancel()
 		return nil, errors.Join(err, s.store.Close())
 	}
-	pages, err := console.New(console.Options{Service: s.service, Sessions: identity.NewSessions(s.store, nil), Log: log})
+	pages, err := console.New(console.Options{Service: s.service, Sessions: identity.NewSessions(s.store, nil), Log: log, Version: version})
 	if err != nil {
 		cancel()
 		return nil, errors.Join(err, s.store.Close())

@@ -27,6 +27,7 @@ type Options struct {
 	Service  *workflow.Service
 	Sessions *identity.Sessions
 	Log      *slog.Logger
+	Version  string           // of the product: exports say it
 	Clock    func() time.Time // nil: the machine's
 }
 

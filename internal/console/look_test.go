@@ -34,6 +34,10 @@ func (s *scene) looks() []look {
 		{"exception", "sam", "/exceptions/" + s.exception.Name},
 		{"exception-granted", "sam", "/exceptions/" + s.granted.Name},
 		{"sessions", "root", "/sessions"},
+		{"audit", "ada", "/audit"},
+		{"audit-own", "eve", "/audit?id=nothing"},
+		{"audit-mistake", "ada", "/audit?since=yesterday&actor=carol"},
+		{"event", "ada", fmt.Sprintf("/audit/%d", s.eventOf(s.hostile.ID))},
 		{"forbidden", "pat", "/requests/" + s.asked.Name},
 		{"not-found", "carol", "/nothing"},
 	}

@@ -115,6 +115,7 @@ type entry struct {
 // Tabs is the navigation.
 func (f frame) Tabs() []entry {
 	tabs := []entry{{"/requests", "Requests", false}, {"/exceptions", "Exceptions", false}}
+	tabs = append(tabs, entry{"/audit", "Audit", false})
 	for i := range tabs {
 		tabs[i].Here = f.Visit.URL.Path == tabs[i].Path
 	}

@@ -30,6 +30,7 @@ func TestWhoMaySeeWhat(t *testing.T) {
 			"/exceptions/{id}": e.Name, "/exceptions/{id}/decision": e.Name, "/evidence/{id}/document": mid.PackageID,
 			"/evidence/{id}/files/{sha256}": mid.PackageID, "/sessions/{id}/end": strings.Repeat("0", 32),
 		}
+		place := fmt.Sprint(w.eventOf(mid.ID))
 		//                                       erin eve  carol sam pat  ada  root nobody
 		table := map[string][]int{
 			"GET /{$}":                          {303, 303, 303, 303, 303, 303, 303, 303},
@@ -47,6 +48,12 @@ func TestWhoMaySeeWhat(t *testing.T) {
 			"POST /exceptions/{id}/decision":    {403, 403, 403, 200, 403, 403, 403, 401},
 			"GET /evidence/{id}/document":       {200, 403, 200, 200, 403, 200, 200, 303},
 			"GET /evidence/{id}/files/{sha256}": {404, 403, 404, 404, 403, 404, 404, 303},
+			"GET /audit":                        {200, 200, 200, 200, 200, 200, 200, 303},
+			"GET /audit/export":                 {200, 200, 200, 200, 200, 200, 200, 303},
+			"GET /audit/checkpoint":             {200, 200, 200, 200, 200, 200, 200, 303},
+			"GET /audit/{seq}":                  {200, 403, 200, 200, 403, 200, 200, 303},
+			"GET /audit/{seq}/leaf":             {200, 403, 200, 200, 403, 200, 200, 303},
+			"GET /audit/{seq}/proof":            {200, 403, 200, 200, 403, 200, 200, 303},
 			"GET /static/{version}/{name}":      {404, 404, 404, 404, 404, 404, 404, 404},
 			"POST /signin":                      {401, 401, 401, 401, 401, 401, 401, 401},
 			"POST /signout":                     {303, 303, 303, 303, 303, 303, 303, 303},
@@ -64,7 +71,7 @@ func TestWhoMaySeeWhat(t *testing.T) {
 				if !ok {
 					t.Fatalf("%s %s has no row in the table", rt.method, rt.path)
 				}
-				path := strings.NewReplacer("{id}", paths[rt.path], "{$}", "", "{secret}", "nothing", "{sha256}", hash64, "{version}", "x", "{name}", "style.css").Replace(rt.path)
+				path := strings.NewReplacer("{seq}", place, "{id}", paths[rt.path], "{$}", "", "{secret}", "nothing", "{sha256}", hash64, "{version}", "x", "{name}", "style.css").Replace(rt.path)
 				var p page
 				if rt.method == http.MethodGet {
 					p = b.get(path)
