@@ -39,7 +39,8 @@ type eventRow struct {
 	step
 	Type  string // in words
 	Trail string // the correlation id; "" if it belongs to none
-	About string
+	About string // by the name that people know it by; "" if it has only an id
+	ID    string // of what it is about, with its kind
 }
 
 // ledgerView is how far the ledger is signed and witnessed.
@@ -174,27 +175,29 @@ func eventRowOf(row workflow.EventRow) eventRow {
 
 func toldEvent(e cab.Event) eventRow {
 	told := stepsOf(workflow.Trail{Events: []cab.Event{e}})[0]
-	return eventRow{step: told, Type: eventText(e.Type), Trail: e.CorrelationID, About: aboutText(e)}
+	return eventRow{step: told, Type: eventText(e.Type), Trail: e.CorrelationID, About: aboutText(e), ID: words(string(e.Subject.Kind)) + " " + e.Subject.ID}
 }
 
-// aboutText is the thing that an event is about, by the name that people know it by.
+// aboutText is the name of what an event is about.
 func aboutText(e cab.Event) string {
 	d := e.Data
 	switch {
 	case e.Subject.Kind == cab.KindRequest && d.Request != nil:
 		return d.Request.Name
+	case e.Subject.Kind == cab.KindDeployment && d.Deployment != nil:
+		return d.Deployment.AppName + " " + d.Deployment.AppVersion
 	case e.Subject.Kind == cab.KindException && d.Exception != nil:
 		return d.Exception.Name
 	case d.Principal != nil:
 		return d.Principal.Username + ", " + roleText(d.Principal.Role)
 	case d.Token != nil:
-		return "token " + d.Token.ID
+		return "a token, " + d.Token.Label
 	case d.Model != nil:
 		return "risk model " + d.Model.Version
 	case d.Policy != nil:
 		return "policy " + d.Policy.Version
 	}
-	return words(string(e.Subject.Kind)) + " " + e.Subject.ID
+	return ""
 }
 
 // place reads an event's place in the ledger, as it is written and no other way.
