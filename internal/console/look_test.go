@@ -38,6 +38,7 @@ func (s *scene) looks() []look {
 		{"audit-own", "eve", "/audit?id=nothing"},
 		{"audit-mistake", "ada", "/audit?since=yesterday&actor=carol"},
 		{"event", "ada", fmt.Sprintf("/audit/%d", s.eventOf(s.hostile.ID))},
+		{"overview", "carol", "/overview"},
 		{"forbidden", "pat", "/requests/" + s.asked.Name},
 		{"not-found", "carol", "/nothing"},
 	}

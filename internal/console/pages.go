@@ -116,6 +116,9 @@ type entry struct {
 func (f frame) Tabs() []entry {
 	tabs := []entry{{"/requests", "Requests", false}, {"/exceptions", "Exceptions", false}}
 	tabs = append(tabs, entry{"/audit", "Audit", false})
+	if cab.AccessOf(f.Role(), cab.ReadReports) != cab.None {
+		tabs = append(tabs, entry{"/overview", "Overview", false})
+	}
 	for i := range tabs {
 		tabs[i].Here = f.Visit.URL.Path == tabs[i].Path
 	}

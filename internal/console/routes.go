@@ -43,6 +43,7 @@ func (s *Server) allRoutes() []route {
 		{get, "/audit/{seq}", cab.ReadEvents, (*visit).event},
 		{get, "/audit/{seq}/leaf", cab.ReadEvents, (*visit).leafFile},
 		{get, "/audit/{seq}/proof", cab.ReadEvents, (*visit).proofFile},
+		{get, "/overview", cab.ReadReports, (*visit).overview},
 
 		{get, "/static/{version}/{name}", "", (*visit).asset},
 	}

@@ -64,6 +64,9 @@ func TestStatementsAreConstant(t *testing.T) {
 		"checkpoint":                          func(r *Reader) error { _, err := r.NewestCheckpoint(); return err },
 		"tiles":                               func(r *Reader) error { _, err := r.Tiles(ledger.EdgeTiles(70_000)); return err },
 		"events":                              func(r *Reader) error { _, err := r.Events(EventFilter{Trail: "x"}); return err },
+		"courses":                             func(r *Reader) error { _, _, err := r.Courses(time.Now()); return err },
+		"pending":                             func(r *Reader) error { _, _, err := r.Pending(time.Now(), nil, nil); return err },
+		"voters":                              func(r *Reader) error { _, err := r.Voters(time.Now()); return err },
 		"events of somebody":                  func(r *Reader) error { _, err := r.Events(EventFilter{ActorName: "x"}); return err },
 	}
 	if _, err := s.Checkpoint(ctx); err != nil { // of nothing
