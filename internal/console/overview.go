@@ -47,6 +47,7 @@ type totals struct {
 	Automatic, Rejection                 string
 }
 
+// overview takes up to a minute to tell what is new: it is made once for all.
 func (v *visit) overview() error {
 	o, err := v.server.Service.Overview(v.Context(), v.call)
 	if err != nil {
@@ -69,7 +70,7 @@ func (p *overviewPage) fillPending() {
 		p.Totals.Exception += age.Exception
 		board, exception = append(board, float64(age.Board)), append(exception, float64(age.Exception))
 	}
-	p.AgeDraw = columns(texts, 1, series{"s0", board}, series{"s1", exception})
+	p.AgeDraw = columns([]string{"≤ 1 day", "1–2 days", "> 2 days"}, 1, series{"s0", board}, series{"s1", exception})
 	var left []float64
 	var names []string
 	for i, e := range p.Ending {
@@ -153,15 +154,21 @@ func (p *overviewPage) decides(from, to int) string {
 	return "on both sides of a threshold"
 }
 
+// mostColumns is how many approvers are drawn; the table has more.
+const mostColumns = 12
+
 func (p *overviewPage) fillVoters() {
 	var names []string
 	var counts []float64
 	for _, voter := range p.Voters {
 		query := url.Values{"actor": {voter.Name}, "type": {"CAB_VOTE_CAST"}, "since": {p.Since.Format(dayForm)}}
 		p.Voted = append(p.Voted, countRow{Text: voter.Name, N: voter.Votes, Path: "/audit?" + query.Encode(), Note: span(p.Now.Sub(voter.Last)) + " ago"})
-		if len(names) < 12 { // more have no room
-			names, counts = append(names, ""), append(counts, float64(voter.Votes))
+		if len(names) < mostColumns {
+			names, counts = append(names, cut(voter.Name, 7)), append(counts, float64(voter.Votes))
 		}
+	}
+	for len(names) < mostTicks { // a column is not the wider for being alone
+		names, counts = append(names, ""), append(counts, 0)
 	}
 	p.VoteDraw = columns(names, 1, series{"s0", counts})
 }

@@ -39,6 +39,8 @@ type Service struct {
 	witnesses *ledger.Trust       // who counts to whoever checks; nil: the log alone
 	reports   *semaphore.Weighted // a report reads the whole ledger: one at a time
 
+	overview atomic.Pointer[Overview] // the last that was made; nobody changes it
+
 	keys atomic.Pointer[[]cab.Key] // attestation keys that the ledger knows as they are
 }
 
