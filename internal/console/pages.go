@@ -119,6 +119,9 @@ func (f frame) Tabs() []entry {
 	if cab.AccessOf(f.Role(), cab.ReadReports) != cab.None {
 		tabs = append(tabs, entry{"/overview", "Overview", false})
 	}
+	if cab.AccessOf(f.Role(), cab.Administer) != cab.None {
+		tabs = append(tabs, entry{"/users", "Users", false})
+	}
 	for i := range tabs {
 		tabs[i].Here = f.Visit.URL.Path == tabs[i].Path
 	}

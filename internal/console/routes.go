@@ -44,6 +44,10 @@ func (s *Server) allRoutes() []route {
 		{get, "/audit/{seq}/leaf", cab.ReadEvents, (*visit).leafFile},
 		{get, "/audit/{seq}/proof", cab.ReadEvents, (*visit).proofFile},
 		{get, "/overview", cab.ReadReports, (*visit).overview},
+		{get, "/users", cab.Administer, (*visit).users},
+		{post, "/users", cab.Administer, (*visit).addUser},
+		{get, "/users/{name}", cab.Administer, (*visit).user},
+		{post, "/users/{name}", cab.Administer, (*visit).changeUser},
 
 		{get, "/static/{version}/{name}", "", (*visit).asset},
 	}

@@ -64,6 +64,8 @@ func TestStatementsAreConstant(t *testing.T) {
 		"checkpoint":                          func(r *Reader) error { _, err := r.NewestCheckpoint(); return err },
 		"tiles":                               func(r *Reader) error { _, err := r.Tiles(ledger.EdgeTiles(70_000)); return err },
 		"events":                              func(r *Reader) error { _, err := r.Events(EventFilter{Trail: "x"}); return err },
+		"accounts":                            func(r *Reader) error { _, err := r.Accounts(AccountFilter{Text: "x"}); return err },
+		"tokens":                              func(r *Reader) error { _, err := r.TokenPage("x", Paging{}); return err },
 		"courses":                             func(r *Reader) error { _, _, err := r.Courses(time.Now()); return err },
 		"pending":                             func(r *Reader) error { _, _, err := r.Pending(time.Now(), nil, nil); return err },
 		"voters":                              func(r *Reader) error { _, err := r.Voters(time.Now()); return err },
