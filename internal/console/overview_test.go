@@ -14,7 +14,7 @@ func (p page) cells(t *testing.T, after string) string {
 	t.Helper()
 	_, from, ok := strings.Cut(p.body, `id="`+after+`"`)
 	if !ok {
-		t.Fatalf("there is no %s", after)
+		t.Fatalf("%d: there is no %s", p.status, after)
 	}
 	_, from, _ = strings.Cut(from, "<tbody>")
 	table, _, _ := strings.Cut(from, "</table>")
