@@ -9,9 +9,6 @@ import (
 	"github.com/eucora/eucora/internal/evidence"
 )
 
-// maxCourses bounds the requests that are looked back at.
-const maxCourses = 20_000
-
 // Course is what became of a request.
 type Course struct {
 	SubmittedAt time.Time
@@ -22,9 +19,9 @@ type Course struct {
 	DeciderRole cab.Role
 }
 
-// Courses reads what became of the requests that were submitted from a moment on,
-// newest first. more says that there are others, all of them older.
-func (r *Reader) Courses(since time.Time) (rows []Course, more bool, err error) {
+// Courses reads what became of the requests that were submitted from a moment on, at
+// most some, newest first. more says that there are others, all of them older.
+func (r *Reader) Courses(since time.Time, most int) (rows []Course, more bool, err error) {
 	var heads []string
 	for i, status := range cab.Statuses() {
 		heads = append(heads, fmt.Sprintf(`SELECT * FROM (SELECT q.id, q.status, q.submitted_at, q.risk_score FROM cab_request q
@@ -34,9 +31,9 @@ func (r *Reader) Courses(since time.Time) (rows []Course, more bool, err error) 
 		return row.Scan(atTime{&c.SubmittedAt}, &c.Score, &c.Status, &c.Decision, atTime{&c.DecidedAt}, &c.DeciderRole)
 	}, `SELECT page.submitted_at, page.risk_score, page.status, COALESCE(v.decision, ''), COALESCE(v.decided_at, 0), COALESCE(v.decider_role, '')
 		FROM (SELECT * FROM (`+strings.Join(heads, " UNION ALL ")+`) AS heads ORDER BY submitted_at DESC, id DESC LIMIT $2) AS page
-		LEFT JOIN decision v ON v.request_id = page.id ORDER BY page.submitted_at DESC, page.id DESC`, micros(since), maxCourses+1)
-	if more = len(rows) > maxCourses; more {
-		rows = rows[:maxCourses]
+		LEFT JOIN decision v ON v.request_id = page.id ORDER BY page.submitted_at DESC, page.id DESC`, micros(since), most+1)
+	if more = len(rows) > most; more {
+		rows = rows[:most]
 	}
 	return rows, more, err
 }

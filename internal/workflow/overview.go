@@ -56,6 +56,9 @@ var (
 	endingDays  = []int{3, 7, 14, 30}
 )
 
+// maxCourses bounds the requests that are looked back at.
+const maxCourses = 20_000
+
 // overviewAge is how old an overview may be that is shown: it reads thousands of rows.
 const overviewAge = time.Minute
 
@@ -89,14 +92,11 @@ func (s *Service) lookBack(r *store.Reader, now time.Time) (Overview, error) {
 	if err := o.readPending(r); err != nil {
 		return o, err
 	}
-	courses, more, err := r.Courses(o.Since)
+	courses, more, err := r.Courses(o.Since, maxCourses)
 	if err != nil {
 		return o, err
 	}
-	if o.Cut = more; more { // the oldest week that is there is not all there
-		o.Since = monday(courses[len(courses)-1].SubmittedAt).AddDate(0, 0, 7)
-	}
-	o.fold(courses)
+	o.fold(courses, more)
 	o.Voters, err = r.Voters(o.Since)
 	return o, err
 }
@@ -132,8 +132,12 @@ func (o *Overview) readPending(r *store.Reader) error {
 	return nil
 }
 
-// fold counts by week. What was taken back or waits is counted as submitted.
-func (o *Overview) fold(courses []store.Course) {
+// fold counts by week. What was taken back or waits is counted as submitted. more says
+// that some are missing: of the oldest week that is there, for one.
+func (o *Overview) fold(courses []store.Course, more bool) {
+	if o.Cut = more; more { // the oldest week that is there is not all there
+		o.Since = monday(courses[len(courses)-1].SubmittedAt).AddDate(0, 0, 7)
+	}
 	for start := o.Since; !start.After(o.Now); start = start.AddDate(0, 0, 7) {
 		o.Weeks = append(o.Weeks, Week{Start: start})
 	}
