@@ -85,3 +85,32 @@ func TestWhoDecided(t *testing.T) {
 		t.Errorf("%+v", o.Weeks[0])
 	}
 }
+
+// TestCoursesAreTheNewest of so many, and it is said if there are others.
+func TestCoursesAreTheNewest(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		var at []time.Time
+		for _, kind := range []string{"mid", "low", "mid"} {
+			at = append(at, w.submitted(kind).SubmittedAt)
+		}
+		read := func(since time.Time, most int) (rows []store.Course, more bool) {
+			err := w.store.View(w.ctx, func(r *store.Reader) (err error) {
+				rows, more, err = r.Courses(since, most)
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return rows, more
+		}
+		if rows, more := read(at[0], 3); more || len(rows) != 3 || !rows[2].SubmittedAt.Equal(at[0]) || rows[1].DeciderRole != cab.System || rows[0].Decision != "" {
+			t.Errorf("all: %t, %+v", more, rows)
+		}
+		if rows, more := read(at[0], 2); !more || len(rows) != 2 || !rows[0].SubmittedAt.Equal(at[2]) {
+			t.Errorf("two: %t, %+v", more, rows)
+		}
+		if rows, more := read(at[2], 3); more || len(rows) != 1 {
+			t.Errorf("since the last: %t, %+v", more, rows)
+		}
+	})
+}
