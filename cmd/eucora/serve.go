@@ -168,7 +168,7 @@ func (c *serveCmd) start(ctx context.Context, log *slog.Logger) (*server, error)
 		return nil, errors.Join(err, s.store.Close())
 	}
 	pages, err := console.New(console.Options{
-		Service: s.service, Sessions: identity.NewSessions(s.store, nil), Proxies: proxies, Secure: secure, Log: log,
+		Service: s.service, Sessions: identity.NewSessions(s.store, nil), Proxies: proxies, Secure: secure, Log: log, Version: version,
 	})
 	if err != nil {
 		cancel()

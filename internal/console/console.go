@@ -28,6 +28,7 @@ type Options struct {
 	Proxies  identity.Proxies // that are believed about where calls come from
 	Secure   bool             // people reach it over TLS, whatever this connection is
 	Log      *slog.Logger
+	Version  string           // of the product: exports say it
 	Clock    func() time.Time // nil: the machine's
 }
 

@@ -34,6 +34,14 @@ func (s *scene) looks() []look {
 		{"exception", "sam", "/exceptions/" + s.exception.Name},
 		{"exception-granted", "sam", "/exceptions/" + s.granted.Name},
 		{"sessions", "root", "/sessions"},
+		{"audit", "ada", "/audit"},
+		{"audit-own", "eve", "/audit?id=nothing"},
+		{"audit-mistake", "ada", "/audit?since=yesterday&actor=carol"},
+		{"event", "ada", fmt.Sprintf("/audit/%d", s.eventOf(s.hostile.ID))},
+		{"overview", "carol", "/overview"},
+		{"users", "root", "/users"},
+		{"users-nobody", "root", "/users?q=nobody+like+this"},
+		{"user", "root", "/users/carol"},
 		{"forbidden", "pat", "/requests/" + s.asked.Name},
 		{"not-found", "carol", "/nothing"},
 		{"evidence", "carol", "/evidence/" + s.asked.PackageID},
@@ -99,6 +107,23 @@ func TestLooks(t *testing.T) {
 		b.open("/exceptions/" + s.exception.Name)
 		b.do(chromedp.Click("input[value=approve]"), chromedp.SendKeys("#rationale", "Two weeks, with these controls."))
 		b.load(chromedp.Click("form[data-decide] button"))
+	})
+	each(tabs["root"], look{name: "user-mistake"}, func() {
+		b := tabs["root"]
+		b.open("/users")
+		b.do(chromedp.SendKeys("#username", "Not A Name"))
+		b.load(chromedp.Click("form[action='/users'][method=post] button"))
+	})
+	each(tabs["root"], look{name: "user-confirm"}, func() {
+		b := tabs["root"]
+		b.open("/users/carol")
+		b.load(chromedp.Click("section[aria-labelledby=out] button"))
+	})
+	each(tabs["root"], look{name: "user-link"}, func() {
+		b := tabs["root"]
+		b.open("/users/carol")
+		b.load(chromedp.Click("section[aria-labelledby=in] button"))
+		b.load(chromedp.Click("button[value=confirm]"))
 	})
 	each(tabs[""], look{name: "signin-wrong"}, func() {
 		b := tabs[""]

@@ -116,6 +116,13 @@ type entry struct {
 func (f frame) Tabs() []entry {
 	tabs := []entry{{"/requests", "Requests", false}, {"/exceptions", "Exceptions", false}}
 	tabs = append(tabs, entry{"/models", "Rules", false})
+	tabs = append(tabs, entry{"/audit", "Audit", false})
+	if cab.AccessOf(f.Role(), cab.ReadReports) != cab.None {
+		tabs = append(tabs, entry{"/overview", "Overview", false})
+	}
+	if cab.AccessOf(f.Role(), cab.Administer) != cab.None {
+		tabs = append(tabs, entry{"/users", "Users", false})
+	}
 	for i := range tabs {
 		tabs[i].Here = f.Visit.URL.Path == tabs[i].Path
 	}

@@ -32,6 +32,7 @@ func TestWhoMaySeeWhat(t *testing.T) {
 			"/evidence/{id}": mid.PackageID, "/evidence/{id}/verify": mid.PackageID, "/evidence/{id}/components": mid.PackageID, "/evidence/{id}/findings": mid.PackageID,
 			"/evidence/{id}/diff": mid.PackageID, "/evidence/{id}/origins": mid.PackageID,
 		}
+		place := fmt.Sprint(w.eventOf(mid.ID))
 		//                                       erin eve  carol sam pat  ada  root nobody
 		table := map[string][]int{
 			"GET /{$}":                          {303, 303, 303, 303, 303, 303, 303, 303},
@@ -49,6 +50,17 @@ func TestWhoMaySeeWhat(t *testing.T) {
 			"POST /exceptions/{id}/decision":    {403, 403, 403, 409, 403, 403, 403, 401}, // the same
 			"GET /evidence/{id}/document":       {200, 403, 200, 200, 403, 200, 200, 303},
 			"GET /evidence/{id}/files/{sha256}": {404, 403, 404, 404, 403, 404, 404, 303},
+			"GET /audit":                        {200, 200, 200, 200, 200, 200, 200, 303},
+			"GET /audit/export":                 {200, 200, 200, 200, 200, 200, 200, 303},
+			"GET /audit/checkpoint":             {200, 200, 200, 200, 200, 200, 200, 303},
+			"GET /audit/{seq}":                  {200, 403, 200, 200, 403, 200, 200, 303},
+			"GET /audit/{seq}/leaf":             {200, 403, 200, 200, 403, 200, 200, 303},
+			"GET /audit/{seq}/proof":            {200, 403, 200, 200, 403, 200, 200, 303},
+			"GET /overview":                     {403, 403, 200, 200, 403, 200, 200, 303},
+			"GET /users":                        {403, 403, 403, 403, 403, 403, 200, 303},
+			"POST /users":                       {403, 403, 403, 403, 403, 403, 400, 401}, // no name
+			"GET /users/{name}":                 {403, 403, 403, 403, 403, 403, 200, 303},
+			"POST /users/{name}":                {403, 403, 403, 403, 403, 403, 409, 401}, // 409: it does not say what was seen
 			"GET /static/{version}/{name}":      {404, 404, 404, 404, 404, 404, 404, 404},
 			"POST /signin":                      {401, 401, 401, 401, 401, 401, 401, 401},
 			"POST /signout":                     {303, 303, 303, 303, 303, 303, 303, 303},
@@ -73,7 +85,11 @@ func TestWhoMaySeeWhat(t *testing.T) {
 				if !ok {
 					t.Fatalf("%s %s has no row in the table", rt.method, rt.path)
 				}
-				path := strings.NewReplacer("{id}", paths[rt.path], "{$}", "", "{secret}", "nothing", "{sha256}", hash64, "{version}", "x", "{name}", "style.css").Replace(rt.path)
+				named := "style.css"
+				if strings.HasPrefix(rt.path, "/users/") {
+					named = "carol"
+				}
+				path := strings.NewReplacer("{seq}", place, "{id}", paths[rt.path], "{$}", "", "{secret}", "nothing", "{sha256}", hash64, "{version}", "x", "{name}", named).Replace(rt.path)
 				var p page
 				if rt.method == http.MethodGet {
 					p = b.get(path)

@@ -37,6 +37,18 @@ func (s *Server) allRoutes() []route {
 		{get, "/evidence/{id}/document", cab.ReadEvidence, (*visit).document},
 		{get, "/evidence/{id}/files/{sha256}", cab.ReadEvidence, (*visit).file},
 
+		{get, "/audit", cab.ReadEvents, (*visit).audit},
+		{get, "/audit/export", cab.ReadEvents, (*visit).exportEvents},
+		{get, "/audit/checkpoint", cab.ReadEvents, (*visit).checkpointFile},
+		{get, "/audit/{seq}", cab.ReadEvents, (*visit).event},
+		{get, "/audit/{seq}/leaf", cab.ReadEvents, (*visit).leafFile},
+		{get, "/audit/{seq}/proof", cab.ReadEvents, (*visit).proofFile},
+		{get, "/overview", cab.ReadReports, (*visit).overview},
+		{get, "/users", cab.Administer, (*visit).users},
+		{post, "/users", cab.Administer, (*visit).addUser},
+		{get, "/users/{name}", cab.Administer, (*visit).user},
+		{post, "/users/{name}", cab.Administer, (*visit).changeUser},
+
 		{get, "/static/{version}/{name}", "", (*visit).asset},
 
 		{get, "/evidence/{id}", cab.ReadEvidence, (*visit).evidence},

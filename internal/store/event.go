@@ -25,6 +25,7 @@ type EventFilter struct {
 	Trail        string // any id of a trail: deployment, package, request, exception, CAB-…, EXC-…, or its correlation id
 	Type         cab.EventType
 	ActorID      string
+	ActorName    string    // a user's name: another way to say ActorID
 	Since, Until time.Time // Since included, Until not
 	VisibleTo    string    // principal id: only their own acts and their own deployments' trails; "" for all
 	OldestFirst  bool
@@ -97,6 +98,9 @@ func (r *Reader) eventWhere(f EventFilter) (where, error) {
 	}
 	w.equal("type", string(f.Type))
 	w.equal("actor_id", f.ActorID)
+	if f.ActorName != "" {
+		w.add("actor_id = (SELECT p.id FROM principal p WHERE p.username = ?)", f.ActorName)
+	}
 	if !f.Since.IsZero() {
 		w.add("time >= ?", micros(f.Since))
 	}

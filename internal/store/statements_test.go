@@ -66,6 +66,12 @@ func TestStatementsAreConstant(t *testing.T) {
 		"events":                              func(r *Reader) error { _, err := r.Events(EventFilter{Trail: "x"}); return err },
 		"versions":                            func(r *Reader) error { _, err := r.Versions(VersionFilter{App: "x"}); return err },
 		"request of a package":                func(r *Reader) error { _, err := r.RequestOf("x"); return notThereYet(err) },
+		"accounts":                            func(r *Reader) error { _, err := r.Accounts(AccountFilter{Text: "x"}); return err },
+		"tokens":                              func(r *Reader) error { _, err := r.TokenPage("x", Paging{}); return err },
+		"courses":                             func(r *Reader) error { _, _, err := r.Courses(time.Now(), 10); return err },
+		"pending":                             func(r *Reader) error { _, _, err := r.Pending(time.Now(), nil, nil); return err },
+		"voters":                              func(r *Reader) error { _, err := r.Voters(time.Now()); return err },
+		"events of somebody":                  func(r *Reader) error { _, err := r.Events(EventFilter{ActorName: "x"}); return err },
 	}
 	if _, err := s.Checkpoint(ctx); err != nil { // of nothing
 		t.Fatal(err)

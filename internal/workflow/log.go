@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
@@ -131,14 +132,25 @@ func (s *Service) prove(ctx context.Context, call Call, seq int64) (ledger.Proof
 		if err != nil {
 			return ledger.Proof{}, err
 		}
-		path, err := ledger.Tiles(r.Tiles).Inclusion(seq, in.Size)
+		var unread error
+		path, err := ledger.Tiles(func(ids []ledger.TileID) (tiles map[ledger.TileID][]byte, err error) {
+			tiles, unread = r.Tiles(ids)
+			return tiles, unread
+		}).Inclusion(seq, in.Size)
+		if unread != nil {
+			return ledger.Proof{}, unread
+		}
 		if err != nil {
-			return ledger.Proof{}, err
+			return ledger.Proof{}, fmt.Errorf("%w: %w", errUnproven, err)
 		}
 		proof := ledger.Proof{Seq: seq, Path: path, Checkpoint: in.Cosigned()}
 		return proof, s.proves(proof, leaf)
 	})
 }
+
+// errUnproven: what is stored does not prove what it should. That it could not be
+// read is another thing.
+var errUnproven = errors.New("the ledger is damaged, run eucora audit verify --whole-database")
 
 // proves: what would prove nothing is not given away as a proof.
 func (s *Service) proves(proof ledger.Proof, leaf []byte) error {
@@ -147,7 +159,7 @@ func (s *Service) proves(proof ledger.Proof, leaf []byte) error {
 		return err
 	}
 	if _, err := proof.Check(leaf, verifier); err != nil {
-		return fmt.Errorf("the ledger is damaged, run eucora audit verify --whole-database: %w", err)
+		return fmt.Errorf("%w: %w", errUnproven, err)
 	}
 	return nil
 }

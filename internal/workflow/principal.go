@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"context"
+	"time"
 
 	"github.com/eucora/eucora/internal/cab"
 	"github.com/eucora/eucora/internal/store"
@@ -31,6 +32,39 @@ func (s *Service) AddUser(ctx context.Context, call Call, username string, role 
 // Users lists every account by name.
 func (s *Service) Users(ctx context.Context, call Call) ([]cab.Principal, error) {
 	return see(ctx, s, call, cab.Administer, (*store.Reader).Principals)
+}
+
+// The store's accounts, by the names that verbs use.
+type (
+	Account       = store.Account
+	AccountFilter = store.AccountFilter
+)
+
+// Accounts lists accounts by name, a page at a time.
+func (s *Service) Accounts(ctx context.Context, call Call, filter AccountFilter) (Page[Account], error) {
+	return see(ctx, s, call, cab.Administer, func(r *store.Reader) (Page[Account], error) {
+		filter.Now = s.now()
+		return r.Accounts(filter)
+	})
+}
+
+// AccountTokens is an account and a page of its tokens, newest first.
+type AccountTokens struct {
+	cab.Principal
+	Now    time.Time // at which tokens are judged
+	Tokens Page[cab.Token]
+}
+
+// Account reads an account and a page of its tokens.
+func (s *Service) Account(ctx context.Context, call Call, username, cursor string) (AccountTokens, error) {
+	return see(ctx, s, call, cab.Administer, func(r *store.Reader) (AccountTokens, error) {
+		p, err := r.PrincipalByName(username)
+		if err != nil {
+			return AccountTokens{}, err
+		}
+		tokens, err := r.TokenPage(p.ID, store.Paging{Cursor: cursor})
+		return AccountTokens{p, s.now(), tokens}, err
+	})
 }
 
 func (s *Service) onUser(ctx context.Context, call Call, username string, act func(p cab.Principal, c cab.Call) (cab.Change, error)) (cab.Principal, error) {

@@ -41,6 +41,8 @@ type Service struct {
 	reports   *semaphore.Weighted // a report reads the whole ledger: one is made at a time
 	capsules  *semaphore.Weighted // a capsule holds a whole trail, and reads files: likewise
 
+	overview atomic.Pointer[Overview] // the last that was made; nobody changes it
+
 	keys atomic.Pointer[[]cab.Key] // attestation keys that the ledger knows as they are
 }
 
