@@ -25,7 +25,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"eucora": main})
+	testscript.Main(m, map[string]func(){"eucora": main, "systemctl": systemctl})
 }
 
 // TestStories runs testdata/script/*.txtar: each is a page of the user guide,
