@@ -10,13 +10,13 @@ import (
 // step is one thing that a runbook has done: a block of shell with what it must
 // end with and say, or SQL by the owner of the database.
 type step struct {
-	line     int // in the page, of the block's first line
-	text     string
-	hidden   bool // in a comment: what somebody else does meanwhile
-	owner    bool // SQL, not shell
-	postgres bool // only where there is one
-	exit     int
-	output   []string // lines that must appear, in this order
+	line   int // in the page, of the block's first line
+	text   string
+	hidden bool   // in a comment: what somebody else does meanwhile
+	owner  bool   // SQL, not shell
+	needs  string // postgres or python: only where there is one
+	exit   int
+	output []string // lines that must appear, in this order
 }
 
 // shown are the languages of blocks that are files or printed lines, and are not
@@ -98,12 +98,12 @@ func parseStep(kind, body []string) (*step, error) {
 		status, isExit := strings.CutPrefix(mark, "exit=")
 		n, err := strconv.Atoi(status)
 		switch {
-		case mark == "postgres":
-			s.postgres = true
+		case mark == "postgres" || mark == "python":
+			s.needs = mark
 		case isExit && err == nil && n > 0:
 			s.exit = n
 		default:
-			return nil, fmt.Errorf("what is %q? want exit=N or postgres", mark)
+			return nil, fmt.Errorf("what is %q? want exit=N, postgres or python", mark)
 		}
 	}
 	if s.exit != 0 && commandsIn(body) != 1 {

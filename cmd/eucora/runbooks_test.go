@@ -47,8 +47,8 @@ func TestRunbooks(t *testing.T) {
 			}
 			r := newReader(t, name, postgres)
 			for _, s := range steps {
-				if s.postgres && postgres == nil {
-					t.Logf("%s:%d is left out: it needs PostgreSQL", path, s.line)
+				if s.needs != "" && !r.has[s.needs] {
+					t.Logf("%s:%d is left out: there is no %s", path, s.line, s.needs)
 				} else if said, err := r.do(s); err != nil {
 					t.Fatalf("%s:%d: %v\n%s", path, s.line, err, said)
 				}
@@ -63,6 +63,7 @@ type runbookReader struct {
 	dir      string // where they are: their home, too
 	replaced *strings.Replacer
 	values   map[string]string // what text blocks have given names
+	has      map[string]bool   // what only some blocks need
 }
 
 // people are those that the pages for users tell of. The page's own reader has a
@@ -83,20 +84,18 @@ func newReader(t testing.TB, page string, postgres func(testing.TB) string) *run
 		t.Fatal(err)
 	}
 	ports := []string{freeAddress(t), freeAddress(t)}
-	database := "postgres://none"
+	python, err := capsuletest.Python()
+	if err != nil && os.Getenv("EUCORA_REQUIRE_PEERS") == "1" {
+		t.Fatal(err)
+	}
+	r.has = map[string]bool{"postgres": postgres != nil, "python": err == nil}
+	var database string
 	if postgres != nil {
 		database = postgres(t)
 	}
 	r.replaced = strings.NewReplacer("127.0.0.1:8080", ports[0], "127.0.0.1:8081", ports[1],
-		"https://eucora.example.org", "http://"+ports[0], "postgres://eucora@db.example.org/eucora", database)
+		"https://eucora.example.org", "http://"+ports[0], "postgres://eucora@db.example.org/eucora", database, "python3 ", python+" ")
 	r.values["PATH"], r.values["HOME"], r.values["NO_COLOR"] = filepath.Dir(program)+":"+os.Getenv("PATH"), r.dir, "1"
-	r.values["PYTHON"] = "false"
-	python, err := capsuletest.Python()
-	if err == nil {
-		r.values["PYTHON"] = python
-	} else if os.Getenv("EUCORA_REQUIRE_PEERS") == "1" {
-		t.Fatal(err)
-	}
 	t.Cleanup(r.stopAll)
 	if page == "administrator" {
 		return r
@@ -347,7 +346,7 @@ func TestRunbooksAreThere(t *testing.T) {
 	for _, page := range pages {
 		names = append(names, strings.TrimSuffix(filepath.Base(page), ".md"))
 	}
-	want := []string{"cab-member", "packaging-engineer"}
+	want := []string{"auditor", "cab-member", "packaging-engineer", "security-reviewer"}
 	if !slices.Equal(names, want) {
 		t.Errorf("runbooks %v, want %v", names, want)
 	}

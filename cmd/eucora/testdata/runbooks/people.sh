@@ -18,3 +18,5 @@ high() { file "$1" trivy-bad.json cobertura-poor.xml plan-large.yaml rollback-un
 intend() { by $ERIN deployment create --app "$1" --app-version "$2" --ring "$3"; } # intend APP VERSION RING
 
 pending() { by $ERIN submit "$1" || test $? = 3; } # pending EVIDENCE: submitted, and not decided
+
+latest() { by $ERIN queue --mine --json | grep -o 'CAB-[0-9A-F]*' | head -n 1; }
