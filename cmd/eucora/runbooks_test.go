@@ -1,17 +1,17 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -62,8 +62,7 @@ type runbookReader struct {
 	t        testing.TB
 	dir      string // where they are: their home, too
 	replaced *strings.Replacer
-	values   map[string]string // what text blocks have given names
-	has      map[string]bool   // what only some blocks need
+	has      map[string]bool // what only some blocks need
 }
 
 // people are those that the pages for users tell of. The page's own reader has a
@@ -77,11 +76,15 @@ var people = []struct{ name, role, page string }{
 // newReader makes a clean directory with files as build pipelines leave them. For
 // pages for users there is a server, with its data outside of what the page sees.
 func newReader(t testing.TB, page string, postgres func(testing.TB) string) *runbookReader {
-	r := &runbookReader{t: t, dir: t.TempDir(), values: map[string]string{}}
+	r := &runbookReader{t: t, dir: t.TempDir()}
 	r.copyFiles("demo", "testdata/runbooks", "../../verify/eucora_verify.py")
 	program, err := exec.LookPath("eucora")
 	if err != nil {
 		t.Fatal(err)
+	}
+	home := filepath.Join(r.dir, ".server")
+	if page == "administrator" {
+		home = r.dir
 	}
 	ports := []string{freeAddress(t), freeAddress(t)}
 	python, err := capsuletest.Python()
@@ -101,13 +104,13 @@ func newReader(t testing.TB, page string, postgres func(testing.TB) string) *run
 	}
 	r.replaced = strings.NewReplacer("127.0.0.1:8080", ports[0], "127.0.0.1:8081", ports[1],
 		"https://eucora.example.org", "http://"+ports[0], "postgres://eucora@db.example.org/eucora", database, "postgres://eucora@db.example.org/restored", restored,
-		"/srv/eucora", r.dir, "python3 ", python+" ")
-	r.values["PATH"], r.values["HOME"], r.values["NO_COLOR"] = filepath.Dir(program)+":"+os.Getenv("PATH"), r.dir, "1"
+		"/srv/eucora", home, "python3 ", python+" ")
+	r.keep(map[string]string{"PATH": filepath.Dir(program) + ":" + os.Getenv("PATH"), "HOME": r.dir, "NO_COLOR": "1"})
 	t.Cleanup(r.stopAll)
 	if page == "administrator" {
 		return r
 	}
-	server := step{text: "export EUCORA_DATA=$HOME/.server\n"}
+	server := step{text: "export EUCORA_DATA=/srv/eucora/data\n"}
 	for _, p := range people {
 		server.text += fmt.Sprintf("eucora user add %s --role %s\n%s=$(eucora token create %s)\n", p.name, p.role, strings.ToUpper(p.name), p.name)
 		if p.page == page {
@@ -162,13 +165,9 @@ func (r *runbookReader) do(s step) (string, error) {
 	if s.owner {
 		return "", r.asOwner(text)
 	}
-	state := filepath.Join(r.dir, ".terminal")
-	script := "set -eua\ntrap '{ export -p; echo cd \"\\\"$PWD\\\"\"; } > " + state + "' EXIT\n"
-	if _, err := os.Stat(state); err == nil {
-		script += ". " + state + "\n"
-	}
-	for name, value := range r.values {
-		script += name + "='" + value + "'\n"
+	script := "set -eua\ntrap '{ export -p; echo cd \"\\\"$PWD\\\"\"; } > " + r.terminal() + "' EXIT\n"
+	if _, err := os.Stat(r.terminal()); err == nil {
+		script += ". " + r.terminal() + "\n"
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), mostPerStep)
 	defer cancel()
@@ -180,12 +179,51 @@ func (r *runbookReader) do(s step) (string, error) {
 	if failed, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok || ok && failed.ExitCode() != s.exit || err == nil && s.exit != 0 {
 		return said.String(), fmt.Errorf("it must end with %d: %v", s.exit, err)
 	}
-	return said.String(), appears(s.output, said.String(), r.values)
+	before := r.values()
+	values := maps.Clone(before)
+	if err := appears(s.output, said.String(), values); err != nil {
+		return said.String(), err
+	}
+	maps.DeleteFunc(values, func(name, value string) bool { return before[name] == value })
+	r.keep(values)
+	return said.String(), nil
+}
+
+// terminal is the file that has the variables and the directory between steps.
+func (r *runbookReader) terminal() string { return filepath.Join(r.dir, ".terminal") }
+
+// kept is a variable as shells write it down.
+var kept = regexp.MustCompile(`(?m)^export ([A-Z_]+)=['"]?([^'"\n]*)['"]?$`)
+
+// values are the variables that a page may have in its text.
+func (r *runbookReader) values() map[string]string {
+	text, err := os.ReadFile(r.terminal())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	values := map[string]string{}
+	for _, match := range kept.FindAllStringSubmatch(string(text), -1) {
+		values[match[1]] = match[2]
+	}
+	return values
+}
+
+// keep adds variables to those that the next step has.
+func (r *runbookReader) keep(values map[string]string) {
+	file, err := os.OpenFile(r.terminal(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	for name, value := range values {
+		if err == nil {
+			_, err = fmt.Fprintf(file, "export %s='%s'\n", name, value)
+		}
+	}
+	if err = errors.Join(err, file.Close()); err != nil {
+		r.t.Fatal(err)
+	}
 }
 
 // asOwner does SQL as the owner of the page's SQLite database, the triggers dropped.
 func (r *runbookReader) asOwner(query string) error {
-	for _, place := range []string{".server/eucora.db", "data/eucora.db"} {
+	for _, place := range []string{".server/data/eucora.db", "data/eucora.db"} {
 		path := filepath.Join(r.dir, place)
 		if _, err := os.Stat(path); err != nil {
 			continue
@@ -208,99 +246,6 @@ func (r *runbookReader) stopAll() {
 			r.t.Errorf("%s: %v", file, err)
 		}
 	}
-}
-
-// systemctl stands in for systemd's on test machines: systemctl start|stop|restart
-// NAME runs the ExecStart line of NAME.service in this directory. It returns from
-// start when the server listens, and from stop when it has ended.
-func systemctl() {
-	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "systemctl start|stop|restart NAME")
-		os.Exit(2)
-	}
-	u := unit(os.Args[2])
-	var err error
-	if os.Args[1] != "start" {
-		err = u.signal(syscall.SIGTERM)
-	}
-	if os.Args[1] != "stop" && err == nil {
-		err = u.start()
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "systemctl:", err)
-		os.Exit(1)
-	}
-}
-
-// unit is a service by its name, or its path without the ending.
-type unit string
-
-func (u unit) start() error {
-	text, err := os.ReadFile(string(u) + ".service")
-	if err != nil {
-		return err
-	}
-	var line []string
-	for text := range strings.SplitSeq(string(text), "\n") {
-		if rest, ok := strings.CutPrefix(text, "ExecStart="); ok {
-			line = strings.Fields(rest)
-		}
-	}
-	if len(line) == 0 {
-		return fmt.Errorf("%s.service has no ExecStart", u)
-	}
-	log, err := os.OpenFile(string(u)+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	running, err := os.Create(string(u) + ".pid") // locked as long as it runs
-	if err != nil {
-		return err
-	}
-	if err := syscall.Flock(int(running.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return fmt.Errorf("%s runs: %w", u, err)
-	}
-	command := exec.Command(filepath.Base(line[0]), line[1:]...)
-	command.Stderr, command.ExtraFiles, command.SysProcAttr = log, []*os.File{running}, &syscall.SysProcAttr{Setsid: true}
-	out, err := command.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	if err := command.Start(); err != nil {
-		return err
-	}
-	if _, err := fmt.Fprintln(running, command.Process.Pid); err != nil {
-		return err
-	}
-	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil { // the line that says that it listens
-		said, _ := os.ReadFile(string(u) + ".log")
-		return fmt.Errorf("%s did not start: %s", u, said)
-	}
-	return nil
-}
-
-// signal sends a signal to what runs, and waits for its end.
-func (u unit) signal(s syscall.Signal) error {
-	running, err := os.Open(string(u) + ".pid")
-	if err != nil {
-		return err
-	}
-	defer running.Close()
-	if syscall.Flock(int(running.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
-		return nil // nothing has it
-	}
-	text, err := os.ReadFile(running.Name())
-	if err != nil {
-		return err
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err == nil {
-		err = syscall.Kill(pid, s)
-	}
-	if err != nil {
-		return err
-	}
-	return syscall.Flock(int(running.Fd()), syscall.LOCK_EX)
 }
 
 // TestRunbookPages: what a page says is checked, and a page that is marked wrongly
@@ -332,7 +277,7 @@ func TestRunbookPages(t *testing.T) {
 		"```sh\nA=1; mkdir d; cd d\n```\n<!-- sh\ntest $A = 1 && test ${PWD##*/} = d\n-->\n```sh exit=1\nls \\\n  none 2>&1 && true || exit 1\n```\n": "",
 		"```sh\necho 'at  12:00, 7 rows'; echo end\n```\n\n```text\nat …, 7 rows\nend\n```\n":                                                         "",
 	} {
-		r := &runbookReader{t: t, dir: t.TempDir(), replaced: strings.NewReplacer(), values: map[string]string{}}
+		r := &runbookReader{t: t, dir: t.TempDir(), replaced: strings.NewReplacer()}
 		steps, err := parseRunbook(page)
 		for _, s := range steps {
 			if err == nil {
@@ -345,16 +290,37 @@ func TestRunbookPages(t *testing.T) {
 	}
 }
 
-// TestRunbooksAreThere: one for each role that the program has for people, and each
-// begins with its name.
-func TestRunbooksAreThere(t *testing.T) {
-	pages, _ := filepath.Glob("../../docs/runbooks/*.md")
+// TestRunbookLinks: there is a page for each role of people, and whoever follows a
+// link of one at night finds the page and the section.
+func TestRunbookLinks(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)#:]*)(#[^)]*)?\)`)
+	for _, name := range []string{"administrator", "auditor", "cab-member", "packaging-engineer", "security-reviewer"} {
+		page := filepath.Join("../../docs/runbooks", name+".md")
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range link.FindAllStringSubmatch(string(text), -1) {
+			to := page
+			if match[1] != "" {
+				to = filepath.Join(filepath.Dir(page), match[1])
+			}
+			target, err := os.ReadFile(to)
+			if err != nil || match[2] != "" && !slices.Contains(anchors(string(target)), match[2]) {
+				t.Errorf("%s: %s leads nowhere (%v)", page, match[0], err)
+			}
+		}
+	}
+}
+
+// anchors are what the headings of a page are called in links.
+func anchors(page string) []string {
 	var names []string
-	for _, page := range pages {
-		names = append(names, strings.TrimSuffix(filepath.Base(page), ".md"))
+	for line := range strings.SplitSeq(page, "\n") {
+		if heading, ok := strings.CutPrefix(line, "## "); ok {
+			name := regexp.MustCompile(`[^a-z0-9 -]`).ReplaceAllString(strings.ToLower(heading), "")
+			names = append(names, "#"+strings.ReplaceAll(name, " ", "-"))
+		}
 	}
-	want := []string{"administrator", "auditor", "cab-member", "packaging-engineer", "security-reviewer"}
-	if !slices.Equal(names, want) {
-		t.Errorf("runbooks %v, want %v", names, want)
-	}
+	return names
 }
