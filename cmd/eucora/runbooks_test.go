@@ -74,7 +74,7 @@ var people = []struct{ name, role, page string }{
 }
 
 // newReader makes a clean directory with files as build pipelines leave them. For
-// pages for users there is a server, with its data outside of what the page sees.
+// pages for users there is a server, with its data where the page does not look.
 func newReader(t testing.TB, page string, postgres func(testing.TB) string) *runbookReader {
 	r := &runbookReader{t: t, dir: t.TempDir()}
 	r.copyFiles("demo", "testdata/runbooks", "../../verify/eucora_verify.py")
@@ -105,11 +105,17 @@ func newReader(t testing.TB, page string, postgres func(testing.TB) string) *run
 	r.replaced = strings.NewReplacer("127.0.0.1:8080", ports[0], "127.0.0.1:8081", ports[1],
 		"https://eucora.example.org", "http://"+ports[0], "postgres://eucora@db.example.org/eucora", database, "postgres://eucora@db.example.org/restored", restored,
 		"/srv/eucora", home, "python3 ", python+" ")
-	r.keep(map[string]string{"PATH": filepath.Dir(program) + ":" + os.Getenv("PATH"), "HOME": r.dir, "NO_COLOR": "1"})
+	r.keep(map[string]string{"PATH": filepath.Dir(program) + ":" + os.Getenv("PATH"), "HOME": r.dir, "NO_COLOR": "1",
+		"GORACE": "atexit_sleep_ms=0"}) // else the race detector waits a second at the end of each command
 	t.Cleanup(r.stopAll)
-	if page == "administrator" {
-		return r
+	if page != "administrator" {
+		r.serve(page)
 	}
+	return r
+}
+
+// serve makes accounts, a token for each, and a server.
+func (r *runbookReader) serve(page string) {
 	server := step{text: "export EUCORA_DATA=/srv/eucora/data\n"}
 	for _, p := range people {
 		server.text += fmt.Sprintf("eucora user add %s --role %s\n%s=$(eucora token create %s)\n", p.name, p.role, strings.ToUpper(p.name), p.name)
@@ -117,11 +123,10 @@ func newReader(t testing.TB, page string, postgres func(testing.TB) string) *run
 			server.text += fmt.Sprintf("echo $%s > .eucora-token\n", strings.ToUpper(p.name))
 		}
 	}
-	server.text += "printf 'ExecStart=eucora serve --listen 127.0.0.1:8080\\n' > .server.service\nsystemctl start .server\nunset EUCORA_DATA\n"
+	server.text += "printf 'ExecStart=eucora serve --data /srv/eucora/data --listen 127.0.0.1:8080\\n' > .server.service\nsystemctl start .server\nunset EUCORA_DATA\n"
 	if said, err := r.do(server); err != nil {
-		t.Fatalf("the server: %v\n%s", err, said)
+		r.t.Fatalf("the server: %v\n%s", err, said)
 	}
-	return r
 }
 
 // copyFiles copies files, and folders' files.

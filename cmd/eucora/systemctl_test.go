@@ -63,6 +63,7 @@ func (u unit) start() error {
 	}
 	command := exec.Command(filepath.Base(line[0]), line[1:]...)
 	command.Stderr, command.ExtraFiles, command.SysProcAttr = log, []*os.File{running}, &syscall.SysProcAttr{Setsid: true}
+	command.Env = []string{"PATH=" + os.Getenv("PATH")} // and no variable of whoever starts it
 	out, err := command.StdoutPipe()
 	if err != nil {
 		return err
