@@ -27,9 +27,9 @@ peers:
 	cd tools && $(GO) build -o ../bin/tlogread ./tlogread
 	cd tools && $(GO) build -o ../bin/litewitness filippo.io/torchwood/cmd/litewitness
 	cd tools/slsa && $(GO) build -o ../../bin/slsa-verifier github.com/slsa-framework/slsa-verifier/v2/cli/slsa-verifier
-	@{ command -v ssh-agent && command -v ssh-add && command -v ssh-keygen && command -v openssl; } >/dev/null || { \
-	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "install the OpenSSH client and openssl first"; exit 1; }; \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq openssh-client openssl; }
+	@{ command -v ssh-agent && command -v ssh-add && command -v ssh-keygen && command -v openssl && command -v curl && command -v sqlite3; } >/dev/null || { \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "install the OpenSSH client, openssl, curl and sqlite3 first"; exit 1; }; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq openssh-client openssl curl sqlite3; }
 
 # The second verifier, in Python, on every capsule that the first one's tests make.
 second:

@@ -25,7 +25,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"eucora": main})
+	testscript.Main(m, map[string]func(){"eucora": main, "systemctl": systemctl})
 }
 
 // TestStories runs testdata/script/*.txtar: each is a page of the user guide,
@@ -40,6 +40,7 @@ func TestStories(t *testing.T) {
 				env.Setenv("EUCORA_DATA", filepath.Join(env.WorkDir, "data"))
 				env.Setenv("ENGINE", e.Name)
 				env.Setenv("NO_COLOR", "1")
+				env.Setenv("GORACE", "atexit_sleep_ms=0") // else the race detector waits a second at the end of each command
 				pipelines, err := filepath.Abs("../../docs/pipelines")
 				if err != nil {
 					return err

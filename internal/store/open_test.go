@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/eucora/eucora/internal/cab"
 	"github.com/eucora/eucora/internal/store"
 	"github.com/eucora/eucora/internal/store/storetest"
 )
@@ -35,6 +36,22 @@ func TestFirstStartOfMany(t *testing.T) {
 				})
 			}
 			all.Wait()
+		}
+	})
+}
+
+// TestAfterADowngrade: a program that is older than the database refuses it.
+func TestAfterADowngrade(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, e storetest.Engine) {
+		o := store.Options{URL: e.URL(t), Signer: storetest.Key(t)}
+		storetest.Open(t, o)
+		newer := map[string]string{"sqlite": "(99999, 1)", "postgres": "(99999, true)"}[e.Name]
+		if _, err := storetest.Owner(t, o.URL).Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES ` + newer); err != nil {
+			t.Fatal(err)
+		}
+		_, err := store.Open(context.Background(), o)
+		if cab.CodeOf(err) != "SCHEMA_NEWER" {
+			t.Errorf("%v", err)
 		}
 	})
 }

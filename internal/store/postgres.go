@@ -113,7 +113,13 @@ func (e *postgresEngine) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = provider.Up(ctx)
+	there, err := provider.GetDBVersion(ctx)
+	if err == nil {
+		err = notNewer(there, provider)
+	}
+	if err == nil {
+		_, err = provider.Up(ctx)
+	}
 	return errors.Join(err, db.Close())
 }
 

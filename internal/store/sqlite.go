@@ -143,6 +143,9 @@ func (e *sqliteEngine) migrate(ctx context.Context) error {
 		if err != nil && before != 0 {
 			return err
 		}
+		if err := notNewer(before, provider); err != nil {
+			return err
+		}
 		_, err = provider.Up(ctx)
 		if err == nil {
 			return nil

@@ -14,6 +14,7 @@ import (
 
 	"github.com/eucora/eucora/internal/cab"
 	"github.com/eucora/eucora/internal/ledger"
+	"github.com/pressly/goose/v3"
 )
 
 // Options say which database and whose ledger.
@@ -103,6 +104,19 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	s.writer.startCheckpoints()
 	return s, nil
+}
+
+// notNewer refuses a database that a newer program has changed: this one does not
+// know what it would write past.
+func notNewer(there int64, p *goose.Provider) error {
+	sources := p.ListSources() // in order
+	if known := sources[len(sources)-1].Version; there > known {
+		return &cab.Error{
+			Kind: cab.Conflict, Code: "SCHEMA_NEWER",
+			Message: fmt.Sprintf("a newer program has been here: the database is at schema %d, and this program knows %d; run that one, or restore the backup from before the upgrade", there, known),
+		}
+	}
+	return nil
 }
 
 func closing(e engine, err error) error {
