@@ -51,15 +51,17 @@ func BenchmarkSBOM(b *testing.B) {
 		b.Run(big.name, func(b *testing.B) {
 			text := bigSBOM(big.begin, big.element, big.end, 200_000)
 			b.SetBytes(int64(len(text)))
-			var highest uint64
-			for b.Loop() {
-				highest = max(highest, peakHeap(func() {
-					if r, err := Read(SBOM, source("big", text)); err != nil || len(r.Components) != 200_000 {
-						b.Fatalf("%d components: %v", len(r.Components), err)
-					}
-				}))
+			file := source("big", text)
+			read := func() {
+				if r, err := Read(SBOM, file); err != nil || len(r.Components) != 200_000 {
+					b.Fatalf("%d components: %v", len(r.Components), err)
+				}
 			}
-			b.ReportMetric(float64(highest>>20), "peak-MiB")
+			peak := peakHeap(read) // looking at the heap stops the reader, so it is not timed
+			for b.Loop() {
+				read()
+			}
+			b.ReportMetric(float64(peak>>20), "peak-MiB")
 		})
 	}
 }
