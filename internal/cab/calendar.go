@@ -19,6 +19,13 @@ const (
 	maxPeriod    = 1100 * 24 * time.Hour
 )
 
+// How far ahead of UTC the first time zone is, and how far behind it the last: a day
+// begins in the one and ends in the other.
+const (
+	firstZone = 14 * time.Hour
+	lastZone  = 12 * time.Hour
+)
+
 // ReadCalendar reads the events of an iCalendar file (RFC 5545) as blackouts: each
 // time that one of them takes place from a moment on and before another. Nothing is
 // guessed: a property that moves events and is not known here, a time zone that is
@@ -162,6 +169,7 @@ type calendarEvent struct {
 	name        string
 	start, end  time.Time
 	allDay      bool
+	floats      bool          // a day in no time zone: it is that day somewhere for 50 hours
 	length      time.Duration // of DURATION
 	rule        string
 	except      []time.Time
@@ -185,6 +193,7 @@ func (e *calendarEvent) take(l contentLine) (err error) {
 		e.cancelled = strings.EqualFold(l.value, "CANCELLED")
 	case "DTSTART":
 		e.start, e.allDay, err = calendarTime(l, l.value)
+		e.floats = e.allDay && l.params["TZID"] == ""
 	case "DTEND":
 		var day bool
 		if e.end, day, err = calendarTime(l, l.value); err == nil && day != (l.params["VALUE"] == "DATE") {
@@ -269,23 +278,29 @@ func (e *calendarEvent) times(from, until time.Time, most int) ([]Blackout, erro
 	if err != nil {
 		return nil, err
 	}
+	var early, late time.Duration
+	if e.floats {
+		early, late = firstZone, lastZone
+	}
 	starts := []time.Time{e.start}
 	if e.rule != "" {
-		if starts, err = e.recur(from.Add(-ends(e.start).Sub(e.start)), until); err != nil {
+		if starts, err = e.recur(from.Add(-ends(e.start).Sub(e.start)-late), until.Add(early)); err != nil {
 			return nil, err
 		}
 	}
 	var all []Blackout
 	for _, start := range starts {
-		end := ends(start)
-		skipped := slices.ContainsFunc(e.except, start.Equal)
-		if skipped || !start.Before(until) || !from.Before(end) {
+		if slices.ContainsFunc(e.except, start.Equal) {
+			continue
+		}
+		begin, end := start.Add(-early), ends(start).Add(late)
+		if !begin.Before(until) || !from.Before(end) {
 			continue
 		}
 		if len(all) >= most {
 			return nil, fmt.Errorf("the calendar has more than %d blackouts in this time; take less of it", maxBlackouts)
 		}
-		all = append(all, Blackout{Name: e.name, From: start.UTC(), To: end.UTC()})
+		all = append(all, Blackout{Name: e.name, From: begin.UTC(), To: end.UTC()})
 	}
 	return all, nil
 }

@@ -26,7 +26,10 @@ func TestCalendar(t *testing.T) {
 	}{
 		{"once", event("SUMMARY:Year's end\\, all", "DTSTART:20261224T120000Z", "DTEND:20261226T000000Z"), "Year's end, all 2026-12-24T12:00Z 2026-12-26T00:00Z"},
 		{"in a zone", event("DTSTART;TZID=Europe/Berlin:20260701T220000", "DURATION:PT2H30M"), "blackout 2026-07-01T20:00Z 2026-07-01T22:30Z"},
-		{"a day", event("DTSTART;VALUE=DATE:20261003"), "blackout 2026-10-03T00:00Z 2026-10-04T00:00Z"},
+		{"a day, wherever it is", event("DTSTART;VALUE=DATE:20261003"), "blackout 2026-10-02T10:00Z 2026-10-04T12:00Z"},
+		{"the last day of a year is not over before everywhere", event("DTSTART;VALUE=DATE:20251231"), "blackout 2025-12-30T10:00Z 2026-01-01T12:00Z"},
+		{"days that recur, but for one", event("DTSTART;VALUE=DATE:20251224", "RRULE:FREQ=WEEKLY;COUNT=4", "EXDATE;VALUE=DATE:20260107"),
+			"blackout 2025-12-30T10:00Z 2026-01-01T12:00Z\nblackout 2026-01-13T10:00Z 2026-01-15T12:00Z"},
 		{"days", event("DTSTART;VALUE=DATE;TZID=Europe/Berlin:20260328", "DTEND;VALUE=DATE;TZID=Europe/Berlin:20260330"), "blackout 2026-03-27T23:00Z 2026-03-29T22:00Z"},
 		{"the last Friday of each month, over the change of clocks", event("DTSTART;TZID=Europe/Berlin:20260227T180000", "DURATION:PT1H", "RRULE:FREQ=MONTHLY;BYDAY=-1FR;COUNT=3"),
 			"blackout 2026-02-27T17:00Z 2026-02-27T18:00Z\nblackout 2026-03-27T17:00Z 2026-03-27T18:00Z\nblackout 2026-04-24T16:00Z 2026-04-24T17:00Z"},
