@@ -149,8 +149,8 @@ func (v *visit) page(status int, name, title string, data any) error {
 	return nil
 }
 
-// send sends bytes, compressed for those who take it. There is no secret on a page
-// for which the length of what is compressed could be probed.
+// send sends bytes, compressed for those who take it. No page has the same secret twice
+// (a new sign-in link is shown once), so that none can be probed for by a length.
 func (v *visit) send(status int, mediaType string, body []byte) {
 	v.status = status
 	h := v.out.Header()
