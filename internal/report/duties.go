@@ -93,13 +93,31 @@ func (r *request) unfounded(e cab.Event, contentHash string) []string {
 	if r.row.Gate.Decision == cab.GateException && !r.restsOnActive(e) {
 		return []string{fmt.Sprintf("no event granted the exception that %s rests on", r.row.Name)}
 	}
-	var reasons []string
+	return r.broken()
+}
+
+// broken says which rules of separation were broken on a request, or on the exception
+// that it rests on.
+func (r *request) broken() (reasons []string) {
 	for _, t := range r.trials {
 		if v := t.violation; v != nil && (t.on == nil || t.on.row.ID == r.row.ExceptionID) {
 			reasons = append(reasons, fmt.Sprintf("event %d on %s broke a rule of separation: %s", v.Seq, v.Subject, v.Detail))
 		}
 	}
 	return reasons
+}
+
+// precedes reports whether a permit let a start go ahead of CAB: one for the latest
+// package and its request, as the rule is, with the exception granted by an event if
+// it needs one.
+func (r *request) precedes(e cab.Event, p cab.StartPermit, d *deployment) bool {
+	switch {
+	case r == nil || !p.AheadOfCAB || p.RequestID != r.row.ID || p.PackageID != d.latestPackage || p.ContentHash != d.latestHash:
+		return false
+	case r.row.Gate.Decision == cab.GateException && !r.restsOnActive(e):
+		return false
+	}
+	return len(r.broken()) == 0 && r.row.MayPrecede(e.Time, p.Ring, r.exceptionRows())
 }
 
 // decision tries the rules on a decision that has just been folded.

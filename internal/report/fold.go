@@ -142,7 +142,7 @@ func (b *Builder) addStart(e cab.Event) error {
 	}
 	if p := e.Data.Permit; p != nil {
 		start.Ring = string(p.Ring)
-		if latest != nil && latest.MayPrecede(e.Time, p.Ring, exceptions) {
+		if r.precedes(e, *p, d) {
 			start.AheadOfCAB, start.Reasons = true, nil
 		}
 	}

@@ -133,6 +133,61 @@ func TestAnExceptionThatNobodyGranted(t *testing.T) {
 	}
 }
 
+// TestStartsAheadOfCAB: a permit lets the first rings be tried before CAB decides,
+// for what it says only, and with an exception that an event granted.
+func TestStartsAheadOfCAB(t *testing.T) {
+	permit := func(change func(p *cab.StartPermit)) func(*cab.Event) {
+		return func(e *cab.Event) {
+			if e.Type == cab.DeploymentStarted {
+				p := *e.Data.Permit
+				e.Data.Permit = &p
+				change(&p)
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		edit  func(*cab.Event)
+		ahead bool
+	}{
+		"by the rules":                  {func(*cab.Event) {}, true},
+		"a permit that does not say so": {permit(func(p *cab.StartPermit) { p.AheadOfCAB = false }), false},
+		"to a later ring":               {permit(func(p *cab.StartPermit) { p.Ring = cab.Pilot }), false},
+		"of another request":            {permit(func(p *cab.StartPermit) { p.RequestID = "other" }), false},
+		"of another package":            {permit(func(p *cab.StartPermit) { p.PackageID = "other" }), false},
+		"of other contents":             {permit(func(p *cab.StartPermit) { p.ContentHash = "other" }), false},
+		"without a permit":              {func(e *cab.Event) { e.Data.Permit = nil }, false},
+		"an exception nobody has granted": {func(e *cab.Event) {
+			if e.Type == cab.ExceptionApproved {
+				e.Type = cab.ExceptionRequested
+			}
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := cabtest.New(t)
+			p := l.People()
+			d, pack := l.File(p.Erin, "VPN client", "9", cab.Global, 9000)
+			r := l.Submit(p.Erin, d, pack)
+			x := l.AskException(p.Erin, d, r, 30)
+			granted := l.Do(x.Approve(l.Call(p.Sam), r, nil, "for a while"))
+			artifact := strings.Repeat("0a", 32)
+			grounds := cab.Grounds{
+				Now: l.Now, Deployment: d, Package: &pack, Whole: true, Artifacts: []string{artifact}, Users: 500, Request: granted.Request,
+				Exceptions: []cab.Exception{*granted.Exceptions[0]}, Policy: cab.Published{Version: "1.1", Digest: strings.Repeat("ef", 32)}, Rules: l.Policy,
+			}
+			rollout := cab.Rollout{Ring: cab.Lab, Artifact: artifact, Devices: 5}
+			given := l.Do(grounds.IssuePermit(l.Call(p.Pat), l.ID(), rollout, 0)).Permit
+			l.Do(given.Redeem(l.Call(p.Pat), grounds, rollout))
+			for i := range l.Events {
+				c.edit(&l.Events[i])
+			}
+			start := fold(t, l.Events, 1, 2).Starts[0]
+			if start.AheadOfCAB != c.ahead || start.Approved != c.ahead || (len(start.Reasons) == 0) != c.ahead {
+				t.Errorf("%+v", start)
+			}
+		})
+	}
+}
+
 // TestClocksThatDisagree: of two replicas one is ahead by minutes around midnight;
 // wherever the period is cut, a whole beginning of the ledger is on one side of it.
 func TestClocksThatDisagree(t *testing.T) {
